@@ -1,0 +1,378 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"purofs/engine/format"
+	"purofs/engine/index"
+	"purofs/engine/segment"
+)
+
+// A queue holds the batches that wait to be written. Whoever gets Log.lead, the leader, writes all of
+// them as one block: under load, many appends share a lock, two writes and a sync.
+type queue struct {
+	mu      sync.Mutex
+	pending []*Batch
+}
+
+func (q *queue) push(b *Batch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.pending = append(q.pending, b)
+}
+
+// take moves the batches that fit into one block with the leader's to group. A batch that must not wait
+// for a lock is written by its own leader, alone.
+func (q *queue) take(group []*Batch, leader *Batch) []*Batch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	bytes := 0
+	rest := q.pending[:0]
+	for _, b := range q.pending {
+		bytes += b.size()
+		alone := leader.NoWait || b.NoWait
+		if alone && b != leader || len(group) > 0 && bytes > batchBytesMax {
+			rest = append(rest, b)
+		} else {
+			group = append(group, b)
+		}
+	}
+	clear(q.pending[len(rest):])
+	q.pending = rest
+	return group
+}
+
+// withdraw takes a batch back, and tells whether it was still there.
+func (q *queue) withdraw(b *Batch) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.pending {
+		if q.pending[i] == b {
+			q.pending = append(q.pending[:i], q.pending[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// fail answers all that wait.
+func (q *queue) fail(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, b := range q.pending {
+		b.done <- err
+	}
+	q.pending = nil
+}
+
+// Append stores the batch as one atomic block: every reader sees all of it or nothing. When it returns
+// nil the records can be read by everyone, and are on the disk if the sync mode or Batch.Sync promise
+// that; Batch.Offset tells their offsets.
+//
+// ctx ends the wait for other writers but not a write that has begun, so after any error but
+// ErrPoisoned nothing is stored, now or later. (A sync that fails comes after the records were made
+// visible; they may or may not survive a power cut.) Other errors are ErrTooLarge, ErrInvalidTopic,
+// ErrTooManyTopics, ErrEmptyBatch, ErrLocked, ErrReadOnly, ErrClosed, ErrVanished, and those of the
+// file system, as syscall.ENOSPC.
+func (l *Log) Append(ctx context.Context, b *Batch) error {
+	if l.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	if err := b.check(l.opts.ValueBytes); err != nil {
+		return err
+	}
+	b.enc.Finish()
+	if b.done == nil {
+		b.done = make(chan error, 1)
+	}
+	l.queue.push(b)
+	var look <-chan time.Time // whether the leader waits for another process
+	if b.NoWait {
+		ticker := time.NewTicker(noWaitLook)
+		defer ticker.Stop()
+		look = ticker.C
+	}
+	for {
+		select {
+		case l.lead <- struct{}{}:
+			return l.leadFor(ctx, b)
+		case err := <-b.done:
+			return err
+		case <-ctx.Done():
+			if l.queue.withdraw(b) {
+				return ctx.Err()
+			}
+			return <-b.done
+		case <-look:
+			if l.awaiting.Load() && l.queue.withdraw(b) {
+				return ErrLocked
+			}
+		}
+	}
+}
+
+// noWaitLook is how often a batch that must not wait for another process looks whether it does.
+const noWaitLook = time.Millisecond
+
+// leadFor writes blocks as the leader until the caller's batch is stored.
+func (l *Log) leadFor(ctx context.Context, b *Batch) error {
+	defer func() {
+		<-l.lead
+		l.wakeAfterAppend()
+	}()
+	for {
+		select {
+		case err := <-b.done: // by the leader before
+			return err
+		default:
+		}
+		own, err := l.writeGroup(ctx, b)
+		if own {
+			return err
+		}
+	}
+}
+
+// writeGroup writes one block of the batches that wait, answers those of others, and tells whether the
+// leader's own batch was among them.
+func (l *Log) writeGroup(ctx context.Context, b *Batch) (own bool, err error) {
+	group := l.queue.take(l.builder.group[:0], b)
+	l.builder.group = group
+	if len(group) == 0 {
+		return false, nil
+	}
+	err = l.commit(ctx, group, b.NoWait)
+	if errors.Is(err, ErrTooManyTopics) && len(group) > 1 {
+		return l.writeSingly(ctx, group, b)
+	}
+	for _, other := range group {
+		switch {
+		case other == b:
+			own = true
+		case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			l.queue.push(other) // this leader gave up; the next one goes on
+		default:
+			other.done <- err
+		}
+	}
+	clear(group)
+	return own, err
+}
+
+// writeSingly gives each batch of a group a block of its own, so that one that is refused does not take
+// the others with it.
+func (l *Log) writeSingly(ctx context.Context, group []*Batch, b *Batch) (own bool, err error) {
+	for _, single := range group {
+		answer := l.commit(ctx, []*Batch{single}, b.NoWait)
+		if single == b {
+			own, err = true, answer
+		} else {
+			single.done <- answer
+		}
+	}
+	return own, err
+}
+
+// commit stores a group of batches as one block.
+func (l *Log) commit(ctx context.Context, group []*Batch, noWait bool) error {
+	if err := l.sync.poisoned(); err != nil {
+		return err
+	}
+	for {
+		l.mu.Lock()
+		if l.closed {
+			l.mu.Unlock()
+			return ErrClosed
+		}
+		h := l.active
+		h.refs++
+		l.mu.Unlock()
+		done, err := l.commitTo(ctx, h, group, noWait)
+		l.mu.Lock()
+		l.drop(h)
+		l.mu.Unlock()
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+// commitTo stores the group in the segment, unless that turns out not to be the active one (any more).
+func (l *Log) commitTo(ctx context.Context, h *handle, group []*Batch, noWait bool) (bool, error) {
+	if err := l.lock(ctx, h, noWait); err != nil {
+		return false, err
+	}
+	defer h.UnlockTail()
+	l.mu.Lock()
+	ready, err := l.prepare(h, l.builder.bytesOf(group))
+	if !ready || err != nil {
+		l.mu.Unlock()
+		return false, err
+	}
+	pos := l.scan.Pos()
+	err = l.builder.build(l, group, pos)
+	l.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	w := &l.builder
+	if err := h.Append(pos, w.pieces, w.start, l.opts.Sync == SyncFlip); err != nil {
+		return false, l.appendFailed(err)
+	}
+	l.mu.Lock()
+	l.publish(h, pos, group)
+	l.mu.Unlock()
+	if w.sync || l.opts.Sync >= SyncAlways {
+		return true, l.sync.block(l, h)
+	}
+	return true, nil
+}
+
+// lock takes the producer's lock of the segment.
+func (l *Log) lock(ctx context.Context, h *handle, noWait bool) error {
+	err := h.LockTail(ctx, 0)
+	if !errors.Is(err, segment.ErrLocked) || noWait {
+		return lockError(err)
+	}
+	l.awaiting.Store(true)
+	defer l.awaiting.Store(false)
+	return lockError(h.LockTail(ctx, l.opts.LockTimeout))
+}
+
+func lockError(err error) error {
+	if errors.Is(err, segment.ErrLocked) {
+		return ErrLocked
+	}
+	return err
+}
+
+// appendFailed poisons the log if it was the sync before the flip that failed.
+func (l *Log) appendFailed(err error) error {
+	if errors.Is(err, segment.ErrSync) {
+		return l.sync.poison(err)
+	}
+	return err
+}
+
+// prepare makes the segment ready for a block of that many bytes: what came since is taken into
+// account, a torn tail removed, a full or damaged segment ended. It tells whether the block can be
+// written now; if not, the caller starts again with what is then the active segment. The producer's
+// lock and Log.mu are held.
+func (l *Log) prepare(h *handle, bytes int) (bool, error) {
+	if l.active != h {
+		return false, nil
+	}
+	state, err := l.walk()
+	if err != nil || l.active != h {
+		return false, err
+	}
+	switch state {
+	case tailOpen:
+		// The lock is ours, so nobody is writing there.
+		kept, err := h.Repair(l.dir, l.scan.Pos())
+		if err != nil {
+			return false, err
+		}
+		l.opts.Logger.Warn().Uint32("segment", h.Order()).Int64("pos", l.scan.Pos()).Str("kept", kept).
+			Msg("removed what a producer that died left behind")
+		return false, nil
+	case tailSealed:
+		return false, l.createNext()
+	case tailDamaged:
+		return false, l.endDamaged(h)
+	}
+	full := l.scan.Pos() > int64(len(format.Magic)) && l.scan.Pos()+int64(bytes) > l.opts.SegmentBytes
+	if full || l.damaged {
+		return false, l.rollOver(h, l.scan.Pos())
+	}
+	return true, nil
+}
+
+// rollOver ends the segment with a tombstone at pos and starts the next one.
+func (l *Log) rollOver(h *handle, pos int64) error {
+	if l.opts.Sync != SyncNone {
+		// Before the next segment counts: after a power cut, what remains must be a prefix.
+		if err := l.sync.block(l, h); err != nil {
+			return err
+		}
+	}
+	l.builder.buildTombstone(l, h.Order(), pos)
+	if err := h.Append(pos, l.builder.pieces, l.builder.start, l.opts.Sync == SyncFlip); err != nil {
+		return l.appendFailed(err)
+	}
+	if l.opts.Sync != SyncNone {
+		if err := l.sync.block(l, h); err != nil {
+			return err
+		}
+	}
+	if _, err := l.walk(); err != nil {
+		return err
+	}
+	if l.active != h {
+		return nil // another process made the next segment meanwhile
+	}
+	return l.createNext()
+}
+
+// endDamaged ends a segment behind bytes that nobody can read: at the end of the file.
+func (l *Log) endDamaged(h *handle) error {
+	size, _, err := h.Stat()
+	if err != nil {
+		return err
+	}
+	l.report(&segment.DamageError{Segment: h.Order(), Pos: l.scan.Pos(), End: size,
+		Reason: "no block starts here"})
+	l.stalled = -1
+	return l.rollOver(h, size)
+}
+
+// createNext makes the segment behind the active one, which is sealed.
+func (l *Log) createNext() error {
+	next := l.active.Order() + 1
+	if next == 0 {
+		return fmt.Errorf("segment numbers are used up: %w", ErrTooLarge)
+	}
+	seg, err := segment.Create(l.dir, next)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err == nil {
+		seg.Close()
+		l.opts.Logger.Info().Uint32("segment", next).Msg("started a segment")
+	}
+	_, err = l.walk()
+	return err
+}
+
+// publish takes the block that was just written at pos into account. Log.mu is held.
+func (l *Log) publish(h *handle, pos int64, group []*Batch) {
+	if l.active != h || l.scan.Pos() != pos {
+		return // a refresh was faster and has seen it
+	}
+	w := &l.builder
+	x := l.indexes[h.Order()]
+	for _, b := range group {
+		if len(b.control) > 0 {
+			record, _, _ := format.ParseRecord(b.control)
+			_ = l.table.control(record.Topic[0], record.Value) // encoded by ourselves
+			l.fireDeleted()
+		}
+	}
+	for i, t := range w.runTopics {
+		run := w.runs[i]
+		if x != nil {
+			x.Add(t.Name, index.Mark{Pos: pos + w.start, Offset: run.Offset, Text: t.Text, Time: w.time})
+		}
+		l.table.add(t, run.Offset, run.Records, run.ValueBytes, w.time)
+		l.fire(t, false)
+	}
+	l.lastTime = w.time
+	l.scan.SkipTo(pos+w.bytes, w.time)
+	l.keep.appended(w.bytes)
+	l.sync.dirty.Store(true)
+}

@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"purofs/engine/format"
+)
+
+const (
+	// checkpointNew is the next checkpoint while it is written. Two processes that write theirs in the
+	// same moment may spoil it, which its check tells: then opening takes longer, once.
+	checkpointNew = "checkpoint.new"
+	// checkpointGap is after how many bytes a new checkpoint is due: so much is walked over by the next
+	// opening, at the most.
+	checkpointGap = 16 << 20
+	// checkpointBytesMax bounds what is read as a checkpoint.
+	checkpointBytesMax = segmentHeaderBytesMax + 1<<20
+)
+
+// A keeper does in the background what appends leave behind: the sync of SyncInterval, and checkpoints.
+type keeper struct {
+	bytes atomic.Int64 // appended since the last checkpoint
+	due   chan struct{}
+	quit  chan struct{}
+	done  sync.WaitGroup
+}
+
+func (k *keeper) start(l *Log) {
+	if l.opts.ReadOnly {
+		return
+	}
+	k.due, k.quit = make(chan struct{}, 1), make(chan struct{})
+	k.done.Add(1)
+	go func() {
+		defer k.done.Done()
+		k.run(l)
+	}()
+}
+
+// appended counts bytes of the log, and makes a checkpoint due.
+func (k *keeper) appended(bytes int64) {
+	if k.bytes.Add(bytes) < checkpointGap {
+		return
+	}
+	select {
+	case k.due <- struct{}{}:
+	default:
+	}
+}
+
+func (k *keeper) run(l *Log) {
+	var ticks <-chan time.Time
+	if l.opts.Sync == SyncInterval {
+		ticker := time.NewTicker(l.opts.SyncInterval)
+		defer ticker.Stop()
+		ticks = ticker.C
+	}
+	for {
+		var err error
+		select {
+		case <-k.quit:
+			return
+		case <-ticks:
+			if l.sync.dirty.Load() {
+				err = l.checkpoint(true)
+			}
+		case <-k.due:
+			err = l.checkpoint(false)
+		}
+		if err != nil {
+			l.mu.Lock()
+			l.trouble(err)
+			l.mu.Unlock()
+		}
+	}
+}
+
+// stop ends the keeper and leaves the log as the sync mode promises, with a checkpoint.
+func (k *keeper) stop(l *Log) error {
+	if l.opts.ReadOnly {
+		return nil
+	}
+	close(k.quit)
+	k.done.Wait()
+	return l.checkpoint(l.opts.Sync != SyncNone)
+}
+
+// checkpoint writes what is known of the log at its tail, after a sync if durable is set.
+func (l *Log) checkpoint(durable bool) error {
+	l.mu.Lock()
+	l.keep.bytes.Store(0)
+	c := &format.Checkpoint{BootID: l.bootID, Durable: durable, Pos: l.scan.Pos()}
+	c.Log = *l.table.header(l.active.Order(), l.lastTime)
+	l.mu.Unlock()
+	if durable {
+		// The sync covers the state above, and perhaps more.
+		if _, err := l.syncAll(); err != nil {
+			return err
+		}
+	}
+	if err := l.writeCheckpoint(format.AppendCheckpoint(nil, c)); err != nil {
+		return fmt.Errorf("writing a checkpoint: %w", err)
+	}
+	return nil
+}
+
+// writeCheckpoint replaces the checkpoint file. It is not synced: one that a power cut spoils is
+// recognised and not used.
+func (l *Log) writeCheckpoint(b []byte) error {
+	if err := l.dir.WriteFile(checkpointNew, b, 0o600); err != nil {
+		return err
+	}
+	return l.dir.Rename(checkpointNew, checkpointName)
+}
+
+// readCheckpoint returns the checkpoint if there is one that can be used.
+func (l *Log) readCheckpoint() *format.Checkpoint {
+	b, err := readBounded(l.dir, checkpointName, checkpointBytesMax)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var c *format.Checkpoint
+	if err == nil {
+		c, err = format.ParseCheckpoint(b)
+	}
+	if err == nil {
+		err = l.matchCheckpoint(c)
+	}
+	if err != nil {
+		l.opts.Logger.Info().Err(err).Msg("the checkpoint is of no use; walking over the segment instead")
+		return nil
+	}
+	return c
+}
+
+// matchCheckpoint tells whether the log has a block that ends where the checkpoint says.
+func (l *Log) matchCheckpoint(c *format.Checkpoint) error {
+	if c.Pos == 0 {
+		return nil
+	}
+	file, err := l.dir.Open(segmentName(c.Log.Order))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if c.Pos == int64(len(format.Magic)) {
+		var magic [len(format.Magic)]byte
+		if _, err := file.ReadAt(magic[:], 0); err != nil || magic != format.Magic {
+			return fmt.Errorf("no magic stands there: %w", errors.Join(err, format.ErrKind))
+		}
+		return nil
+	}
+	var end [format.EndBytes]byte
+	if _, err := file.ReadAt(end[:], c.Pos-int64(len(end))); err != nil {
+		return fmt.Errorf("no block ends there: %w", err)
+	}
+	length := format.EndLength(end[:])
+	var start [format.StartBytes]byte
+	if _, err := file.ReadAt(start[:], c.Pos-int64(len(end))-int64(length)); err != nil {
+		return fmt.Errorf("no block ends there: %w", err)
+	}
+	s, err := format.ParseStart(start[:])
+	if err == nil {
+		err = format.ParseEnd(end[:], s.Length)
+	}
+	return err
+}
+
+// readBounded reads a file of at most limit bytes.
+func readBounded(dir *os.Root, name string, limit int64) ([]byte, error) {
+	file, err := dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes: %w", name, limit, ErrTooLarge)
+	}
+	return b, err
+}

@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"purofs/engine/index"
+	"purofs/engine/segment"
+)
+
+// A Log is an open store. Its methods are safe for concurrent use; any number of processes may have
+// the same store open.
+type Log struct {
+	path   string
+	dir    *os.Root
+	opts   Options
+	opened time.Time
+	bootID [16]byte
+
+	// lead is held, by a value in it, by the goroutine that writes a block; see Append.
+	lead     chan struct{}
+	queue    queue
+	builder  blockBuilder // of the leader
+	awaiting atomic.Bool  // the leader waits for another process
+
+	sync syncState
+	keep keeper
+
+	// mu guards what follows: what is known of the log, up to the tail.
+	mu       sync.Mutex
+	closed   bool
+	table    table
+	segments []uint32 // numbers of the segment files, ascending; the last one is the active one
+	active   *handle
+	scan     *segment.Scanner // of the active segment, at the tail
+	stalled  int64            // file size at which only a changed size can bring news; -1 otherwise
+	damaged  bool             // the active segment is damaged: the next producer ends it
+	lastTime int64            // of the newest block
+	handles  map[uint32]*handle
+	indexes  map[uint32]*index.Index
+	bases    map[uint32]*base
+	due      []func() // wakes to call once mu is free
+	waiting  int      // watches
+	follower follower
+	troubles troubles
+}
+
+// Open opens the log in the directory dir, which is made if it does not exist. It returns when all
+// that was appended is known; if the machine crashed since the log was last used, what was not surely
+// on the disk is checked first, and cut off where it is not sound.
+//
+// The error matches ErrNotStore, ErrNetworkFS, ErrOption or ErrLocked, or is that of the file system.
+func Open(ctx context.Context, dir string, opts Options) (*Log, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	l := &Log{
+		opts:    opts.withDefaults(),
+		opened:  time.Now(),
+		lead:    make(chan struct{}, 1),
+		stalled: -1,
+		handles: make(map[uint32]*handle),
+		indexes: make(map[uint32]*index.Index),
+		bases:   make(map[uint32]*base),
+	}
+	l.table.topics = make(map[string]*topicState)
+	if err := l.open(ctx, dir); err != nil {
+		return nil, fmt.Errorf("opening store %s: %w", dir, err)
+	}
+	return l, nil
+}
+
+func (l *Log) open(ctx context.Context, dir string) (err error) {
+	if l.path, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	if l.dir, err = openStore(l.path, l.opts.ReadOnly, &l.table); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			l.release()
+		}
+	}()
+	l.bootID = readBootID()
+	if err = l.listSegments(); err != nil {
+		return err
+	}
+	if len(l.segments) == 0 {
+		if err = l.firstSegment(); err != nil {
+			return err
+		}
+	}
+	if err = l.recover(ctx); err != nil {
+		return err
+	}
+	l.sync.init(l)
+	l.keep.start(l)
+	return nil
+}
+
+// firstSegment makes the first segment of a new store.
+func (l *Log) firstSegment() error {
+	if l.opts.ReadOnly {
+		return fmt.Errorf("%w: it holds no segment (a read-only log is not made)", ErrNotStore)
+	}
+	l.table.storeID = newStoreID()
+	seg, err := segment.Create(l.dir, 0)
+	if err == nil {
+		err = seg.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return l.listSegments()
+}
+
+// Close ends the log: waiting readers are woken, appends that have begun finish, and what the sync
+// mode promises is done. Every later call returns ErrClosed.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return ErrClosed
+	}
+	l.closed = true
+	l.fireAll()
+	l.unlockAndWake()
+	l.lead <- struct{}{} // the last leader is done; the token is never given back
+	l.queue.fail(ErrClosed)
+	l.follower.stop()
+	err := l.keep.stop(l)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.release()
+	return err
+}
+
+// release closes the files.
+func (l *Log) release() {
+	if l.scan != nil {
+		l.scan.Release()
+	}
+	if l.active != nil {
+		l.drop(l.active)
+		l.active = nil
+	}
+	if l.dir != nil {
+		l.dir.Close()
+	}
+}
+
+// A handle is a segment file that is open for several users.
+type handle struct {
+	*segment.Segment
+	refs int // guarded by Log.mu
+}
+
+// hold returns the open segment of that number; drop gives it back. Log.mu is held.
+func (l *Log) hold(order uint32) (*handle, error) {
+	if h := l.handles[order]; h != nil {
+		h.refs++
+		return h, nil
+	}
+	seg, err := segment.Open(l.dir, order, !l.opts.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	if l.active != nil && order < l.active.Order() {
+		// Complete: retention and compaction shall keep away as long as it is read.
+		if ok, err := seg.ShareHead(); err != nil || !ok {
+			seg.Close()
+			if err == nil {
+				err = fmt.Errorf("segment %s is being removed: %w", segment.Name(order), fs.ErrNotExist)
+			}
+			return nil, err
+		}
+	}
+	h := &handle{seg, 1}
+	l.handles[order] = h
+	return h, nil
+}
+
+// drop gives a handle back. Log.mu is held.
+func (l *Log) drop(h *handle) {
+	if h.refs--; h.refs == 0 {
+		delete(l.handles, h.Order())
+		h.Close()
+	}
+}
+
+// listSegments reads which segments there are.
+func (l *Log) listSegments() error {
+	orders, err := segmentsOf(l.dir)
+	if err == nil {
+		l.segments = orders
+	}
+	return err
+}
+
+// unlockAndWake frees mu and has the wakes called that are due, by another goroutine: the caller may
+// hold locks that they need.
+func (l *Log) unlockAndWake() {
+	due := l.due
+	l.due = nil
+	l.mu.Unlock()
+	if len(due) > 0 {
+		go wakeAll(due)
+	}
+}
+
+// wakesInline is how many readers an append wakes before it returns. That is the fastest way to wake
+// them; many must not hold up the writer.
+const wakesInline = 4
+
+// wakeAfterAppend calls the wakes that are due. The caller holds no lock.
+func (l *Log) wakeAfterAppend() {
+	l.mu.Lock()
+	due := l.due
+	l.due = nil
+	l.mu.Unlock()
+	if len(due) <= wakesInline {
+		wakeAll(due)
+	} else {
+		go wakeAll(due)
+	}
+}
+
+func wakeAll(due []func()) {
+	for _, wake := range due {
+		wake()
+	}
+}
+
+// Status returns the state of the log.
+func (l *Log) Status() Status {
+	l.mu.Lock()
+	defer l.unlockAndWake()
+	s := Status{
+		Dir: l.path, Sync: l.opts.Sync.String(), SegmentBytes: l.opts.SegmentBytes, Opened: l.opened,
+		Healthy: l.sync.poisoned() == nil, Troubles: l.troubles.total, Readers: l.waiting,
+	}
+	if l.closed {
+		return s
+	}
+	if err := l.refresh(); err != nil {
+		s.Healthy = false
+	}
+	s.Segments, s.Topics, s.Records = len(l.segments), l.table.live, l.table.records
+	for _, order := range l.segments {
+		if info, err := l.dir.Lstat(segment.Name(order)); err == nil {
+			s.Bytes += info.Size()
+		}
+	}
+	return s
+}
+
+// now is the time of a new block: never before the block before.
+func (l *Log) now() int64 { return max(time.Now().UnixNano(), l.lastTime) }

@@ -1,0 +1,379 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"purofs/engine/format"
+	"purofs/engine/segment"
+)
+
+// A Reader walks through one topic, over all segments, and follows it. It is used by one goroutine at
+// a time; Close it when done. While it has nothing to read it holds no buffer and no file.
+type Reader struct {
+	log   *Log
+	topic string
+
+	at    place // of the next block to look at
+	point       // of the next record
+	start       // what is skipped; its place and point are not used
+
+	handle *handle // of the segment at.order, while reading in it
+	scan   *segment.Scanner
+	body   []byte // the rest of the block's records
+	left   uint64 // how many of them are the topic's
+	alone  bool   // all records of the block are the topic's
+	time   time.Time
+	skips  format.Header // of a sparse block
+	sparse bool
+
+	// What Seek has read already, to know where it is; the next TryNext returns it.
+	ahead     bool
+	record    Record
+	recordErr error
+	from      point // of that record
+}
+
+// OpenReader returns a reader of the topic that starts at the position. The topic need not exist yet:
+// then the reader has no record until it does. The error is ErrClosed or that of the file system.
+func (l *Log) OpenReader(topic string, from Position) (*Reader, error) {
+	r := &Reader{log: l, topic: topic}
+	if err := r.Seek(from); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Seek moves to another position of the topic.
+func (r *Reader) Seek(to Position) error {
+	r.rest()
+	s, err := r.log.resolve(r.topic, to)
+	if err != nil {
+		return fmt.Errorf("seeking in topic %.64q: %w", r.topic, err)
+	}
+	r.at, r.point, r.start = s.place, s.point, s
+	if s.place == s.end {
+		return nil
+	}
+	r.record, r.recordErr = r.read()
+	r.ahead = !errors.Is(r.recordErr, ErrNoRecord)
+	return nil
+}
+
+// Close gives back what the reader holds.
+func (r *Reader) Close() { r.rest() }
+
+// Next is the offset that the next record has, or will have.
+func (r *Reader) Next() uint64 { return max(r.next().next, r.floor) }
+
+// Text is where the next record starts, or will start, in the topic's plain text. For an offset that is
+// still to come it is only known once that record is there.
+func (r *Reader) Text() uint64 { return r.next().text }
+
+func (r *Reader) next() point {
+	if r.ahead {
+		return r.from
+	}
+	return r.point
+}
+
+// TryNext returns the next record. If there is none yet the error is ErrNoRecord, and ErrNoTopic if the
+// topic was deleted. A *DamageError is returned once for each damaged place; the call after it goes on
+// behind. The record is valid until the reader's next call.
+func (r *Reader) TryNext() (Record, error) {
+	if r.ahead {
+		r.ahead = false
+		return r.record, r.recordErr
+	}
+	return r.read()
+}
+
+func (r *Reader) read() (Record, error) {
+	for {
+		if r.left == 0 {
+			if err := r.nextBlock(); err != nil {
+				r.from = r.point
+				return Record{}, err
+			}
+			continue
+		}
+		record, err := r.nextRecord()
+		if err != nil {
+			r.from = r.point
+			return Record{}, err
+		}
+		r.from = r.point
+		offset, text := r.point.next, r.point.text+uint64(len(record.Value))+1
+		r.point = point{offset + 1, text}
+		if offset < r.floor || text <= r.floorText {
+			continue
+		}
+		return Record{Offset: offset, Time: r.time, Key: record.Key, Value: record.Value}, nil
+	}
+}
+
+// nextRecord takes the topic's next record off the block.
+func (r *Reader) nextRecord() (format.Record, error) {
+	for {
+		record, n, err := format.ParseRecord(r.body)
+		if err != nil {
+			return record, r.damagedBlock(err)
+		}
+		r.body = r.body[n:]
+		skip := uint64(0)
+		if _, control := record.Control(); !control && r.sparse {
+			if skip, err = r.skips.NextSkip(); err != nil {
+				return record, r.damagedBlock(err)
+			}
+		}
+		if r.alone || string(record.Topic) == r.topic {
+			if _, control := record.Control(); control {
+				continue
+			}
+			r.left--
+			r.point.next += skip
+			return record, nil
+		}
+	}
+}
+
+// damagedBlock leaves a block whose records are not what its header says.
+func (r *Reader) damagedBlock(err error) error {
+	r.left = 0
+	return r.tell(&segment.DamageError{
+		Segment: r.at.order, Pos: r.at.pos, End: r.scan.Pos(), Reason: err.Error()})
+}
+
+// tell reports damage to the log too.
+func (r *Reader) tell(d *segment.DamageError) error {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	r.log.report(d)
+	return d
+}
+
+// nextBlock goes on to the next block that has records of the topic.
+func (r *Reader) nextBlock() error {
+	for {
+		if r.scan == nil {
+			if err := r.enter(); err != nil {
+				return err
+			}
+		}
+		block, err := r.scan.Next()
+		var damage *segment.DamageError
+		switch {
+		case errors.As(err, &damage):
+			r.at.pos = r.scan.Pos()
+			return r.tell(damage)
+		case errors.Is(err, io.EOF):
+			if err := r.endOfSegment(); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		found, err := r.look(block)
+		if found || err != nil {
+			return err
+		}
+	}
+}
+
+// look tells whether the block has records of the topic that are wanted, and prepares to read them.
+func (r *Reader) look(block *segment.Block) (bool, error) {
+	r.at.pos = block.End
+	for _, c := range block.Controls {
+		r.adopt(c)
+	}
+	for _, run := range block.Runs {
+		if string(run.Topic) != r.topic {
+			continue
+		}
+		if !block.Header {
+			run.Offset = r.point.next
+		}
+		after := point{run.Offset + run.Records, r.point.text + run.ValueBytes + run.Records}
+		if !block.Sparse && after.next <= r.floor || after.text <= r.floorText || block.Time < r.since {
+			r.point = after
+			return false, nil
+		}
+		r.point.next = run.Offset
+		r.left, r.alone = run.Records, len(block.Runs) == 1
+		r.time = time.Unix(0, block.Time)
+		body, err := r.scan.Body()
+		if err != nil {
+			r.left, r.point = 0, after
+			return false, r.bodyError(err)
+		}
+		r.body = body
+		if r.sparse = block.Sparse; r.sparse {
+			if r.skips, err = block.Skips(); err != nil {
+				return false, r.damagedBlock(err)
+			}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+func (r *Reader) bodyError(err error) error {
+	var damage *segment.DamageError
+	if errors.As(err, &damage) {
+		return r.tell(damage)
+	}
+	return err
+}
+
+// adopt takes over what a segment header says of the topic.
+func (r *Reader) adopt(c segment.Control) {
+	if c.Kind != format.TopicSegmentHeader {
+		return
+	}
+	h, err := format.ParseSegmentHeader(c.Value)
+	if err != nil {
+		return // reported by the log's own walk
+	}
+	for i := range h.Topics {
+		if h.Topics[i].Name == r.topic {
+			r.point = point{h.Topics[i].Next, h.Topics[i].Text}
+		}
+	}
+}
+
+// enter opens the segment that comes next.
+func (r *Reader) enter() error {
+	l := r.log
+	l.mu.Lock()
+	defer l.unlockAndWake()
+	if l.closed {
+		return ErrClosed
+	}
+	if err := l.refresh(); err != nil {
+		return err
+	}
+	if err := r.checkTopic(); err != nil {
+		return err
+	}
+	if r.at == l.place() {
+		return ErrNoRecord
+	}
+	return r.open()
+}
+
+// open opens the segment r.at.order. Log.mu is held.
+func (r *Reader) open() error {
+	h, err := r.log.hold(r.at.order)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s is gone", ErrVanished, segment.Name(r.at.order))
+	}
+	if err != nil {
+		return err
+	}
+	r.handle = h
+	limit, err := r.limit()
+	if err != nil {
+		r.log.drop(h)
+		r.handle = nil
+		return err
+	}
+	r.scan = segment.NewScanner(h.Segment, r.at.pos, limit)
+	return nil
+}
+
+// limit is up to where the segment can be read. Log.mu is held.
+func (r *Reader) limit() (int64, error) {
+	if r.at.order == r.log.active.Order() {
+		return r.log.scan.Pos(), nil
+	}
+	size, _, err := r.handle.Stat()
+	return size, err
+}
+
+// checkTopic looks whether the topic was deleted, and what of it may be shown. Log.mu is held.
+func (r *Reader) checkTopic() error {
+	t := r.log.table.topics[r.topic]
+	if t == nil {
+		return nil
+	}
+	if t.Deleted {
+		return fmt.Errorf("%w: %.64q was deleted", ErrNoTopic, r.topic)
+	}
+	r.floor = max(r.floor, t.First)
+	return nil
+}
+
+// endOfSegment goes on behind the scanner's limit: in the same segment, if it has grown, or in the next
+// one. The error is ErrNoRecord if neither is there.
+func (r *Reader) endOfSegment() error {
+	l := r.log
+	l.mu.Lock()
+	defer l.unlockAndWake()
+	if l.closed {
+		r.release()
+		return ErrClosed
+	}
+	if err := l.refresh(); err != nil {
+		return err
+	}
+	if err := r.checkTopic(); err != nil {
+		r.release()
+		return err
+	}
+	r.at.pos = r.scan.Pos()
+	limit, err := r.limit()
+	if err != nil {
+		return err
+	}
+	if limit > r.scan.Limit() && !r.scan.Sealed() {
+		r.scan.SetLimit(limit)
+		return nil
+	}
+	last := r.at.order == l.active.Order()
+	r.release()
+	if last {
+		return ErrNoRecord
+	}
+	r.at = place{order: l.after(r.at.order)}
+	return r.open()
+}
+
+// rest gives back buffer and file; the reader can go on.
+func (r *Reader) rest() {
+	r.ahead = false
+	if r.scan == nil {
+		return
+	}
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	r.release()
+}
+
+// release is rest with Log.mu held.
+func (r *Reader) release() {
+	if r.scan == nil {
+		return
+	}
+	r.scan.Release()
+	r.log.drop(r.handle)
+	r.scan, r.handle, r.body, r.left = nil, nil, nil, 0
+}
+
+// Wait blocks until TryNext has something to say: a record, the topic's deletion (ErrNoTopic), or the
+// end of the log (ErrClosed). The error is that of ctx.
+func (r *Reader) Wait(ctx context.Context) error {
+	woken := make(chan struct{})
+	stop := r.log.Watch(r.topic, r.Next(), func() { close(woken) })
+	select {
+	case <-woken:
+		return nil
+	case <-ctx.Done():
+		stop()
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"purofs/engine/format"
+	"purofs/engine/segment"
+)
+
+func segmentName(order uint32) string { return segment.Name(order) }
+
+// recover finds the tail of the log: from the checkpoint, or from the newest segment that says what
+// was before it.
+//
+// Within one boot of the machine the signals tell what counts. After a crash of the machine they may
+// stand over bytes that never reached the disk, so what the last checkpoint does not vouch for is
+// checked in full; what fails, with all behind it, is a torn tail: nothing there was promised to be on
+// the disk, and what remains is a prefix of what was written. Without a checkpoint nobody knows what
+// the machine went through; then only what has nothing sound behind it is cut off.
+func (l *Log) recover(ctx context.Context) error {
+	c := l.readCheckpoint()
+	sameBoot := c != nil && c.BootID == l.bootID
+	if c != nil && !sameBoot && !c.Durable {
+		c = nil
+	}
+	if err := l.startAt(c); err != nil {
+		return err
+	}
+	if sameBoot {
+		return l.refresh()
+	}
+	if l.opts.ReadOnly {
+		l.scan.Full = true
+		err := l.refresh()
+		l.scan.Full = false
+		return err
+	}
+	if err := l.checkTail(ctx, c != nil); err != nil {
+		return fmt.Errorf("checking what was written before the machine started: %w", err)
+	}
+	return l.checkpoint(true)
+}
+
+// startAt sets the log to a checkpoint, or else to the beginning of the newest segment that has a
+// header, or of the oldest one.
+func (l *Log) startAt(c *format.Checkpoint) error {
+	if c != nil {
+		l.table.adopt(&c.Log)
+		l.lastTime = c.Log.Time
+		return l.activateAt(c.Log.Order, c.Pos)
+	}
+	for i := len(l.segments) - 1; i > 0; i-- {
+		found, err := l.hasHeader(l.segments[i])
+		if err != nil {
+			return err
+		}
+		if found {
+			return l.activateAt(l.segments[i], 0)
+		}
+	}
+	return l.activateAt(l.segments[0], 0)
+}
+
+func (l *Log) activateAt(order uint32, pos int64) error {
+	if err := l.activate(order, pos); err != nil {
+		return err
+	}
+	if pos > 0 {
+		l.scan.SkipTo(pos, l.lastTime)
+	}
+	return nil
+}
+
+// hasHeader tells whether a segment's first block says what was before it.
+func (l *Log) hasHeader(order uint32) (bool, error) {
+	seg, err := segment.Open(l.dir, order, false)
+	if err != nil {
+		return false, err
+	}
+	defer seg.Close()
+	h, err := firstHeader(seg)
+	return h != nil, err
+}
+
+// firstHeader returns the segment header, nil if the segment has none.
+func firstHeader(seg *segment.Segment) (*format.SegmentHeader, error) {
+	scan := segment.NewScanner(seg, 0, segment.NoLimit)
+	defer scan.Release()
+	block, err := scan.Next()
+	var damage *segment.DamageError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, segment.ErrLow), errors.Is(err, segment.ErrTorn),
+		errors.As(err, &damage):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	for _, c := range block.Controls {
+		if c.Kind == format.TopicSegmentHeader {
+			h, err := format.ParseSegmentHeader(c.Value)
+			if err != nil {
+				return nil, nil // walking from an earlier segment does without it
+			}
+			return h, nil
+		}
+	}
+	return nil, nil
+}
+
+// checkTail walks over the rest of the log with all its checks, and cuts the newest segment off where
+// one fails. It holds the producer's lock, so that of several processes only one does it.
+func (l *Log) checkTail(ctx context.Context, vouched bool) error {
+	for {
+		h := l.active
+		h.refs++
+		err := lockError(h.LockTail(ctx, l.opts.LockTimeout))
+		if err == nil {
+			err = l.checkSegment(h, vouched)
+			h.UnlockTail()
+		}
+		l.drop(h)
+		if err != nil {
+			return err
+		}
+		if moved, err := l.leaveChecked(); err != nil || !moved {
+			return err
+		}
+	}
+}
+
+// leaveChecked goes on to the next segment if there is one.
+func (l *Log) leaveChecked() (bool, error) {
+	order := l.active.Order()
+	if err := l.listSegments(); err != nil {
+		return false, err
+	}
+	if order == l.segments[len(l.segments)-1] {
+		return false, nil
+	}
+	return true, l.activate(l.after(order), 0)
+}
+
+// checkSegment checks the active segment from the scanner's place on. vouched tells whether a
+// checkpoint vouches for all before that.
+func (l *Log) checkSegment(h *handle, vouched bool) error {
+	size, _, err := h.Stat()
+	if err != nil {
+		return err
+	}
+	newest := h.Order() == l.segments[len(l.segments)-1]
+	l.scan.Full = true
+	defer func() { l.scan.Full = false }()
+	for {
+		from := l.scan.Pos()
+		block, err := l.scan.Next()
+		var damage *segment.DamageError
+		switch {
+		case err == nil:
+			l.apply(block)
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.As(err, &damage) && !newest:
+			l.report(damage) // not the tail: older segments are synced before the next one starts
+			if damage.End >= 0 {
+				continue
+			}
+			return nil
+		case errors.As(err, &damage) && !vouched && damage.End >= 0 && damage.End < size:
+			l.damaged = true
+			l.report(damage)
+		case errors.As(err, &damage), errors.Is(err, segment.ErrLow), errors.Is(err, segment.ErrTorn):
+			if !newest {
+				return nil
+			}
+			return l.cut(h, max(from, l.scan.Start()), err)
+		default:
+			return err
+		}
+	}
+}
+
+// cut removes what a crash of the machine left behind the last block that is sound.
+func (l *Log) cut(h *handle, pos int64, why error) error {
+	kept, err := h.Repair(l.dir, pos)
+	if err != nil {
+		return err
+	}
+	l.opts.Logger.Warn().Uint32("segment", h.Order()).Int64("pos", pos).Str("kept", kept).
+		Str("reason", why.Error()).
+		Msg("the machine crashed: removed the end of the log, which never reached the disk")
+	l.scan.SkipTo(pos, l.lastTime)
+	return nil
+}

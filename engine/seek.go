@@ -1,0 +1,312 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"purofs/engine/index"
+	"purofs/engine/segment"
+)
+
+// A point is how far one topic had got at some place of the log.
+type point struct{ next, text uint64 }
+
+// A base is the state of all topics at the beginning of a segment.
+type base struct {
+	time   int64 // no record in the segment is older
+	topics map[string]point
+}
+
+// A start is where a reader begins: a block, and the state of the topic there. Records before floor,
+// and those that end at or before floorText, or are older than since, are skipped.
+type start struct {
+	place
+	point
+	floor     uint64
+	floorText uint64
+	since     int64
+	end       place // of the log when that was found out
+}
+
+// cachedMax is how many bases, and how many indexes, are kept.
+const cachedMax = 8
+
+// baseOf returns the state at the beginning of a segment: what its header says, or, if it was started
+// by Puro, what the segments before it add up to.
+func (l *Log) baseOf(order uint32) (*base, error) {
+	l.mu.Lock()
+	if b := l.bases[order]; b != nil {
+		l.mu.Unlock()
+		return b, nil
+	}
+	h, err := l.hold(order)
+	before, lowest := l.before(order)
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	defer l.giveBack(h)
+	b, err := l.readBase(h, before, lowest)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	evict(l.bases)
+	l.bases[order] = b
+	return b, nil
+}
+
+func (l *Log) readBase(h *handle, before uint32, lowest bool) (*base, error) {
+	header, err := firstHeader(h.Segment)
+	if err != nil {
+		return nil, err
+	}
+	if header != nil {
+		b := &base{time: header.Time, topics: make(map[string]point, len(header.Topics))}
+		for i := range header.Topics {
+			t := &header.Topics[i]
+			b.topics[t.Name] = point{t.Next, t.Text}
+		}
+		return b, nil
+	}
+	if lowest {
+		return &base{}, nil
+	}
+	b, err := l.baseOf(before)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	previous, err := l.hold(before)
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	defer l.giveBack(previous)
+	sum := newSummer(previous, b)
+	defer sum.scan.Release()
+	return &sum.base, sum.walk(segment.NoLimit, nil)
+}
+
+// before returns the number of the segment before order, or that there is none. Log.mu is held.
+func (l *Log) before(order uint32) (uint32, bool) {
+	found := false
+	previous := uint32(0)
+	for _, o := range l.segments {
+		if o < order {
+			previous, found = o, true
+		}
+	}
+	return previous, !found
+}
+
+// giveBack drops a handle.
+func (l *Log) giveBack(h *handle) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(h)
+}
+
+// evict makes room for one more entry; which one goes does not matter much.
+func evict[V any](cache map[uint32]V) {
+	for order := range cache {
+		if len(cache) < cachedMax {
+			return
+		}
+		delete(cache, order)
+	}
+}
+
+// A summer hops over a segment and adds up what its blocks hold.
+type summer struct {
+	base base
+	scan *segment.Scanner
+}
+
+func newSummer(h *handle, from *base) *summer {
+	topics := make(map[string]point, len(from.topics))
+	for name, p := range from.topics {
+		topics[name] = p
+	}
+	return &summer{base{from.time, topics}, segment.NewScanner(h.Segment, 0, segment.NoLimit)}
+}
+
+// walk goes on to limit, and calls found, if there is one, for each topic of each block before it is
+// added.
+func (s *summer) walk(limit int64, found func(topic string, m index.Mark)) error {
+	s.scan.SetLimit(limit)
+	for {
+		block, err := s.scan.Next()
+		var damage *segment.DamageError
+		switch {
+		case errors.As(err, &damage) && damage.End >= 0:
+			continue // reported by whoever reads there
+		case errors.Is(err, io.EOF), errors.As(err, &damage),
+			errors.Is(err, segment.ErrLow), errors.Is(err, segment.ErrTorn):
+			return nil
+		case err != nil:
+			return err
+		}
+		s.base.time = max(s.base.time, block.Time)
+		for _, run := range block.Runs {
+			p := s.base.topics[string(run.Topic)]
+			if block.Header {
+				p.next = run.Offset
+			}
+			name := string(run.Topic)
+			if found != nil {
+				found(name, index.Mark{Pos: block.Pos, Offset: p.next, Text: p.text, Time: block.Time})
+			}
+			p.next += run.Records
+			p.text += run.ValueBytes + run.Records
+			s.base.topics[name] = p
+		}
+	}
+}
+
+// markIn looks something up in the index of a segment, which is built if need be.
+func (l *Log) markIn(order uint32, find func(*index.Index) (index.Mark, bool)) (index.Mark, bool, error) {
+	l.mu.Lock()
+	defer l.unlockAndWake()
+	x := l.indexes[order]
+	if x == nil {
+		var err error
+		if x, err = l.buildIndex(order); err != nil {
+			return index.Mark{}, false, err
+		}
+	}
+	m, ok := find(x)
+	return m, ok, nil
+}
+
+// buildIndex builds the index of a segment. Log.mu is held, but free while the bulk is done.
+func (l *Log) buildIndex(order uint32) (*index.Index, error) {
+	h, err := l.hold(order)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { l.drop(h) }()
+	limit := l.limitOf(order)
+	l.unlockAndWake()
+	x := new(index.Index)
+	sum, err := l.fillIndex(h, x, limit)
+	l.mu.Lock()
+	if err != nil {
+		return nil, err
+	}
+	defer sum.scan.Release()
+	// What came meanwhile; from here on apply and publish go on with the index.
+	if err := sum.walk(l.limitOf(order), x.Add); err != nil {
+		return nil, err
+	}
+	evict(l.indexes)
+	l.indexes[order] = x
+	return x, nil
+}
+
+func (l *Log) fillIndex(h *handle, x *index.Index, limit int64) (*summer, error) {
+	b, err := l.baseOf(h.Order())
+	if err != nil {
+		return nil, err
+	}
+	sum := newSummer(h, b)
+	if err := sum.walk(limit, x.Add); err != nil {
+		sum.scan.Release()
+		return nil, err
+	}
+	return sum, nil
+}
+
+// limitOf is up to where a segment is known to be sound or damaged, but not unfinished. Log.mu is held.
+func (l *Log) limitOf(order uint32) int64 {
+	if l.active != nil && order == l.active.Order() {
+		return l.scan.Pos()
+	}
+	return segment.NoLimit
+}
+
+// resolve finds where a reader of the topic begins.
+func (l *Log) resolve(topic string, p Position) (start, error) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return start{}, ErrClosed
+	}
+	err := l.refresh()
+	var now topicState
+	if t := l.table.topics[topic]; t != nil {
+		now = *t
+	}
+	end := start{place: l.place(), point: point{now.Next, now.Text}, end: l.place()}
+	segments := append([]uint32(nil), l.segments...)
+	l.unlockAndWake()
+	if err != nil {
+		return start{}, err
+	}
+	s := start{floor: now.First, end: end.end}
+	switch p.kind {
+	case atOffset:
+		s.floor = max(now.First, p.n)
+	case atLast:
+		s.floor = max(now.First, now.Next-min(now.Next, p.n))
+	case atText:
+		s.floorText = p.n
+	case atTime:
+		s.since = p.time.UnixNano()
+	}
+	if p.kind == atEnd || s.floor >= now.Next || s.floorText > 0 && s.floorText >= now.Text {
+		end.floor, end.since = s.floor, s.since
+		return end, nil
+	}
+	return s, l.find(topic, segments, &s)
+}
+
+// find sets the place of s: a block at or before the first record that is wanted.
+func (l *Log) find(topic string, segments []uint32, s *start) error {
+	early := func(b *base) bool { // nothing that is wanted stands before the segment
+		p := b.topics[topic]
+		switch {
+		case s.since != 0:
+			return b.time < s.since
+		case s.floorText > 0:
+			return p.text <= s.floorText
+		}
+		return p.next <= s.floor
+	}
+	low, high := 0, len(segments)-1
+	for low < high {
+		middle := (low + high + 1) / 2
+		b, err := l.baseOf(segments[middle])
+		if err != nil {
+			return fmt.Errorf("looking for a place in %s: %w", segment.Name(segments[middle]), err)
+		}
+		if early(b) {
+			low = middle
+		} else {
+			high = middle - 1
+		}
+	}
+	b, err := l.baseOf(segments[low])
+	if err != nil {
+		return err
+	}
+	s.place, s.point = place{order: segments[low]}, b.topics[topic]
+	if s.floor == s.next && s.floorText == s.text && s.since == 0 {
+		return nil // from its beginning on: no index needed
+	}
+	m, found, err := l.markIn(segments[low], func(x *index.Index) (index.Mark, bool) {
+		switch {
+		case s.since != 0:
+			return x.ByTime(topic, s.since)
+		case s.floorText > 0:
+			return x.ByText(topic, s.floorText)
+		}
+		return x.ByOffset(topic, s.floor)
+	})
+	if found {
+		s.pos, s.point = m.Pos, point{m.Offset, m.Text}
+	}
+	return err
+}

@@ -1,0 +1,29 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrDamaged is matched by every *DamageError.
+var ErrDamaged = errors.New("the log is damaged")
+
+// A DamageError tells of bytes that are not what was written.
+type DamageError struct {
+	Segment uint32 // number of the segment file
+	Pos     int64  // first damaged byte
+	End     int64  // where sound bytes begin again, -1 if nowhere
+	Reason  string
+}
+
+// Error says where, how much and what to do next.
+func (e *DamageError) Error() string {
+	extent := "to its end"
+	if e.End >= 0 {
+		extent = fmt.Sprintf("to byte %d", e.End)
+	}
+	return fmt.Sprintf("segment stream%d.puro is damaged from byte %d %s: %s", e.Segment, e.Pos, extent, e.Reason)
+}
+
+// Is makes every *DamageError match ErrDamaged.
+func (e *DamageError) Is(target error) bool { return target == ErrDamaged }

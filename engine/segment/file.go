@@ -1,0 +1,202 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"purofs/engine/format"
+)
+
+// A Segment is one open segment file. Reading is safe for concurrent use; the methods that write need
+// the producer's lock, and one caller at a time.
+type Segment struct {
+	order uint32
+	file  *os.File
+	fd    int
+	lock  tailLock
+}
+
+// Name is the file name of a segment.
+func Name(order uint32) string { return "stream" + strconv.FormatUint(uint64(order), 10) + ".puro" }
+
+// ParseName returns the number of the segment with that file name, and whether it is one.
+func ParseName(name string) (order uint32, ok bool) {
+	digits, found := strings.CutPrefix(name, "stream")
+	if digits, ok = strings.CutSuffix(digits, ".puro"); !found || !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(n), err == nil && Name(uint32(n)) == name
+}
+
+// Open opens a segment of the store in dir.
+func Open(dir *os.Root, order uint32, writable bool) (*Segment, error) {
+	flag := os.O_RDONLY
+	if writable {
+		flag = os.O_RDWR
+	}
+	return open(dir, order, flag)
+}
+
+// Create makes a new, empty segment and forces its name to the disk. If another process was first the
+// error is fs.ErrExist.
+func Create(dir *os.Root, order uint32) (*Segment, error) {
+	s, err := open(dir, order, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	if err := SyncDir(dir); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func open(dir *os.Root, order uint32, flag int) (*Segment, error) {
+	file, err := dir.OpenFile(Name(order), flag|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening segment: %w", err)
+	}
+	// Fd is called once: it is the number for fcntl(2), valid as long as the file is open.
+	return &Segment{order: order, file: file, fd: int(file.Fd())}, nil
+}
+
+// SyncDir forces the names in dir to the disk: without it a power cut can lose a whole new file.
+func SyncDir(dir *os.Root) error {
+	d, err := dir.Open(".")
+	if err != nil {
+		return fmt.Errorf("opening the store's directory: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("syncing the store's directory: %w", err)
+	}
+	return nil
+}
+
+// Order is the segment's number.
+func (s *Segment) Order() uint32 { return s.order }
+
+// Close closes the file and with it releases its locks.
+func (s *Segment) Close() error { return s.file.Close() }
+
+// Stat returns the file's size, and whether it still has a name.
+func (s *Segment) Stat() (size int64, linked bool, err error) {
+	var st unix.Stat_t
+	for {
+		if err = unix.Fstat(s.fd, &st); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("looking at segment %s: %w", Name(s.order), err)
+	}
+	return st.Size, st.Nlink > 0, nil
+}
+
+// ReadAt reads from the file.
+func (s *Segment) ReadAt(p []byte, at int64) (int, error) { return s.file.ReadAt(p, at) }
+
+// Append writes a block at the end of the file, which is at, and then raises its signal. The pieces
+// are its bytes, with a low signal; start is how many bytes stand before the block's start record. If
+// syncFirst is set the block is forced to the disk before the signal is raised.
+//
+// After an error the file ends at at again, if that was possible; if not, the low block is a torn
+// tail, which the next producer repairs.
+func (s *Segment) Append(at int64, pieces [][]byte, start int64, syncFirst bool) error {
+	if err := s.writeAll(at, pieces); err != nil {
+		return s.undo(at, fmt.Errorf("writing to segment %s: %w", Name(s.order), err))
+	}
+	if syncFirst {
+		if err := s.Sync(); err != nil {
+			return s.undo(at, err)
+		}
+	}
+	if _, err := s.file.WriteAt(raised[:], at+start+format.SignalOffset); err != nil {
+		return s.undo(at, fmt.Errorf("raising the signal in segment %s: %w", Name(s.order), err))
+	}
+	return nil
+}
+
+var raised = [1]byte{1}
+
+// writeAll writes the pieces one behind the other in one pwritev(2), or in one pwrite(2).
+func (s *Segment) writeAll(at int64, pieces [][]byte) error {
+	if len(pieces) == 1 {
+		_, err := s.file.WriteAt(pieces[0], at)
+		return err
+	}
+	const piecesMax = 1024 // IOV_MAX
+	for len(pieces) > 0 {
+		some := pieces[:min(len(pieces), piecesMax)]
+		want := 0
+		for _, p := range some {
+			want += len(p)
+		}
+		n, err := unix.Pwritev(s.fd, some, at)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n < want {
+			// The rest would give the reason: no space, a limit, or an error of the disk.
+			if err := s.writeRest(at+int64(n), some, n); err != nil {
+				return err
+			}
+		}
+		at += int64(want)
+		pieces = pieces[len(some):]
+	}
+	return nil
+}
+
+// writeRest writes what is behind the first skip bytes of the pieces.
+func (s *Segment) writeRest(at int64, pieces [][]byte, skip int) error {
+	for _, p := range pieces {
+		if skip >= len(p) {
+			skip -= len(p)
+			continue
+		}
+		if _, err := s.file.WriteAt(p[skip:], at); err != nil {
+			return err
+		}
+		at += int64(len(p) - skip)
+		skip = 0
+	}
+	return nil
+}
+
+// undo takes back what was written from at on.
+func (s *Segment) undo(at int64, cause error) error {
+	if err := s.file.Truncate(at); err != nil {
+		return errors.Join(cause, fmt.Errorf("taking the write back: %w", err))
+	}
+	return cause
+}
+
+// ErrSync is matched by the error of a sync that the disk refused.
+var ErrSync = errors.New("syncing segment")
+
+// Sync forces the file's bytes to the disk (fdatasync(2)). After an error the kernel may have dropped
+// them, and a second call would only seem to succeed.
+func (s *Segment) Sync() error {
+	for {
+		err := unix.Fdatasync(s.fd)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("%w %s: %w", ErrSync, Name(s.order), err)
+		}
+	}
+}
+
+var _ io.ReaderAt = (*Segment)(nil)

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"purofs/engine/segment"
+)
+
+// checkpointName is the file that says up to where the log needs no second look.
+const checkpointName = "checkpoint"
+
+// storeFiles are the names besides segments that a store may hold; see FORMAT.md, "Files of a store".
+// lost+found belongs to the file system when a store is a disk of its own.
+var storeFiles = []string{checkpointName, checkpointNew, "index", "cursors", segment.LostDir, "lost+found"}
+
+// openStore opens the store's directory, which is made if it does not exist, and sets in t who owns
+// topics that nobody made.
+func openStore(path string, readOnly bool, t *table) (*os.Root, error) {
+	if !readOnly {
+		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("%w (make the directory that it shall be in first)", err)
+			}
+			return nil, err
+		}
+	}
+	dir, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkStore(dir, t); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	if !readOnly && unix.Access(path, unix.W_OK) != nil {
+		dir.Close()
+		return nil, fmt.Errorf("%w: you may not write to it (open it read-only, option ro, or change its owner)",
+			fs.ErrPermission)
+	}
+	return dir, nil
+}
+
+// checkStore refuses a directory that is not a store or cannot be one.
+func checkStore(dir *os.Root, t *table) error {
+	info, err := dir.Stat(".")
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	t.uid, t.gid = owner.Uid, owner.Gid
+	t.mode = uint32(info.Mode().Perm()) & 0o777
+	if err := refuseNetwork(dir); err != nil {
+		return err
+	}
+	entries, err := readDir(dir)
+	if err != nil {
+		return err
+	}
+	foreign := ""
+	for _, e := range entries {
+		if _, ok := segment.ParseName(e.Name()); ok {
+			return nil
+		}
+		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(storeFiles, e.Name()) {
+			foreign = e.Name()
+		}
+	}
+	if foreign != "" {
+		return fmt.Errorf("%w: it holds %.64q but no segment (choose an empty directory, or one that "+
+			"does not exist)", ErrNotStore, foreign)
+	}
+	return nil
+}
+
+// networkFS are the file systems whose locks are lost with a connection; see statfs(2) and fcntl(2).
+var networkFS = map[int64]string{
+	unix.NFS_SUPER_MAGIC: "NFS", unix.SMB_SUPER_MAGIC: "SMB", unix.SMB2_SUPER_MAGIC: "SMB",
+	unix.CIFS_SUPER_MAGIC: "CIFS", unix.AFS_SUPER_MAGIC: "AFS", unix.CODA_SUPER_MAGIC: "Coda",
+	unix.V9FS_MAGIC: "9P", unix.CEPH_SUPER_MAGIC: "Ceph", unix.NCP_SUPER_MAGIC: "NCP",
+}
+
+func refuseNetwork(dir *os.Root) error {
+	d, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(d.Fd()), &st); err != nil {
+		return fmt.Errorf("asking for the kind of file system: %w", err)
+	}
+	if name, found := networkFS[int64(st.Type)]; found {
+		return fmt.Errorf("%w: this one is on %s; put it on a disk of this machine", ErrNetworkFS, name)
+	}
+	return nil
+}
+
+func readDir(dir *os.Root) ([]fs.DirEntry, error) {
+	d, err := dir.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.ReadDir(-1)
+}
+
+// segmentsOf returns the numbers of the segments in dir, ascending.
+func segmentsOf(dir *os.Root) ([]uint32, error) {
+	entries, err := readDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var orders []uint32
+	for _, e := range entries {
+		if order, ok := segment.ParseName(e.Name()); ok {
+			orders = append(orders, order)
+		}
+	}
+	slices.Sort(orders)
+	return orders, nil
+}
+
+func newStoreID() (id [16]byte) {
+	_, _ = rand.Read(id[:]) // never fails, see crypto/rand
+	return id
+}
+
+// readBootID returns what changes with each boot of the machine, see random(4). Where it cannot be
+// read, a fresh value makes every opening look like the first one after a boot, which is safe.
+func readBootID() (id [16]byte) {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	digits := strings.ReplaceAll(strings.TrimSpace(string(text)), "-", "")
+	if b, decodeErr := hex.DecodeString(digits); err == nil && decodeErr == nil && len(b) == len(id) {
+		return [16]byte(b)
+	}
+	return newStoreID()
+}

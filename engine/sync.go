@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"purofs/engine/segment"
+)
+
+// A syncState knows what is on the disk, and remembers when the disk refused.
+type syncState struct {
+	dirty   atomic.Bool           // something was appended since the last sync
+	failure atomic.Pointer[error] // why nothing is accepted any more
+
+	mu     sync.Mutex // held during a sync: who waits for it often finds its own work done
+	synced place      // all before it is on the disk
+}
+
+func (s *syncState) init(l *Log) { s.synced = place{order: l.segments[0]} }
+
+// poisoned returns the error that every append and sync gets after a sync has failed.
+//
+// After a failed fsync the kernel marks the pages clean: the next one succeeds although the bytes never
+// reached the disk. So there is no second try.
+func (s *syncState) poisoned() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// poison remembers the first failure and returns what callers are told.
+func (s *syncState) poison(cause error) error {
+	err := fmt.Errorf("%w: %w (close the log and open it again)", ErrPoisoned, cause)
+	s.failure.CompareAndSwap(nil, &err)
+	return s.poisoned()
+}
+
+// block forces the block to the disk that was just written to the segment, with all before it there.
+// The producer's lock is held.
+func (s *syncState) block(l *Log, h *handle) error {
+	if err := s.poisoned(); err != nil {
+		return err
+	}
+	if err := h.Sync(); err != nil {
+		return s.poison(err)
+	}
+	return nil
+}
+
+// Sync returns when all that was appended before the call, by any process, is on the disk. One sync
+// serves all who wait for it. The error is ErrPoisoned, ErrClosed, ErrVanished or ErrReadOnly.
+func (l *Log) Sync(ctx context.Context) error {
+	if l.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err := l.syncAll()
+	return err
+}
+
+// syncAll forces everything to the disk and returns up to which place.
+func (l *Log) syncAll() (place, error) {
+	l.mu.Lock()
+	if l.closed && l.active == nil {
+		l.mu.Unlock()
+		return place{}, ErrClosed
+	}
+	if err := l.refresh(); err != nil {
+		l.unlockAndWake()
+		return place{}, err
+	}
+	target := l.place()
+	l.unlockAndWake()
+
+	s := &l.sync
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.poisoned(); err != nil {
+		return place{}, err
+	}
+	if !s.synced.before(target) {
+		return s.synced, nil
+	}
+	s.dirty.Store(false)
+	l.mu.Lock()
+	target = l.place() // also what was appended while we waited
+	l.mu.Unlock()
+	if err := l.syncTo(target.order); err != nil {
+		return place{}, err
+	}
+	s.synced = target
+	return target, nil
+}
+
+// syncTo forces the segments up to that number which are not on the disk yet.
+func (l *Log) syncTo(order uint32) error {
+	l.mu.Lock()
+	var handles []*handle
+	var err error
+	for _, o := range l.segments {
+		if o < l.sync.synced.order || o > order {
+			continue
+		}
+		h, e := l.hold(o)
+		if e != nil {
+			err = errors.Join(err, fmt.Errorf("syncing segment %s: %w", segment.Name(o), e))
+			break
+		}
+		handles = append(handles, h)
+	}
+	l.mu.Unlock()
+	for _, h := range handles {
+		if err == nil {
+			if e := h.Sync(); e != nil {
+				err = l.sync.poison(e)
+			}
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range handles {
+		l.drop(h)
+	}
+	return err
+}
+
+// before tells whether p is earlier in the log than q.
+func (p place) before(q place) bool {
+	return p.order < q.order || p.order == q.order && p.pos < q.pos
+}

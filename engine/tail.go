@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"purofs/engine/index"
+	"purofs/engine/segment"
+)
+
+// A tailState says how the log ends, as far as a walk got.
+type tailState uint8
+
+const (
+	tailClean   tailState = iota // at the end of a sound block
+	tailOpen                     // behind it stands a block that is not finished, or cut off
+	tailDamaged                  // behind it stands something else, to the end of the file
+	tailSealed                   // behind a tombstone, and the next segment is not there yet
+)
+
+// activate makes a segment the active one, with the scanner at pos.
+func (l *Log) activate(order uint32, pos int64) error {
+	h, err := l.hold(order)
+	if err != nil {
+		return err
+	}
+	if l.active != nil {
+		l.drop(l.active)
+		l.scan.Release()
+	}
+	l.active, l.damaged, l.stalled = h, false, -1
+	l.scan = segment.NewScanner(h.Segment, pos, segment.NoLimit)
+	return nil
+}
+
+// refresh brings what is known of the log up to date. It costs one fstat(2) if nothing has happened.
+// Log.mu is held.
+func (l *Log) refresh() error {
+	_, err := l.walk()
+	return err
+}
+
+// walk hops over all blocks behind the known tail. Log.mu is held.
+func (l *Log) walk() (tailState, error) {
+	for {
+		size, linked, err := l.active.Stat()
+		if err != nil {
+			return 0, err
+		}
+		if !linked {
+			return 0, l.vanished()
+		}
+		if size == l.scan.Pos() && !l.scan.Sealed() {
+			return tailClean, nil
+		}
+		if size == l.stalled {
+			return tailDamaged, nil
+		}
+		l.stalled = -1
+		state, err := l.walkSegment(size)
+		if err != nil || state != tailSealed {
+			return state, err
+		}
+		moved, err := l.nextSegment()
+		if err != nil || !moved {
+			return tailSealed, err
+		}
+	}
+}
+
+// walkSegment hops to the tail of the active segment, of which size was seen.
+func (l *Log) walkSegment(size int64) (tailState, error) {
+	for {
+		block, err := l.scan.Next()
+		var damage *segment.DamageError
+		switch {
+		case err == nil:
+			l.apply(block)
+		case errors.Is(err, io.EOF):
+			if l.scan.Sealed() {
+				return tailSealed, nil
+			}
+			return tailClean, nil
+		case errors.Is(err, segment.ErrLow), errors.Is(err, segment.ErrTorn):
+			return tailOpen, nil
+		case errors.As(err, &damage):
+			if damage.End < 0 {
+				l.stalled = size
+				return tailDamaged, nil
+			}
+			l.damaged = true
+			l.report(damage)
+		default:
+			return 0, err
+		}
+	}
+}
+
+// nextSegment goes on to the segment behind the active one, and tells whether there is one.
+func (l *Log) nextSegment() (bool, error) {
+	next := l.active.Order() + 1
+	err := l.activate(next, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Compare: numbers may have been left out by another program.
+		if err := l.listSegments(); err != nil {
+			return false, err
+		}
+		newest := l.segments[len(l.segments)-1]
+		if newest < next {
+			return false, nil
+		}
+		next = l.after(l.active.Order())
+		err = l.activate(next, 0)
+	}
+	if err != nil {
+		return false, err
+	}
+	if l.segments[len(l.segments)-1] < next {
+		l.segments = append(l.segments, next)
+	}
+	return true, nil
+}
+
+// after returns the number of the first segment behind order, which there must be.
+func (l *Log) after(order uint32) uint32 {
+	for _, o := range l.segments {
+		if o > order {
+			return o
+		}
+	}
+	panic(fmt.Sprintf("BUG: no segment behind %d", order))
+}
+
+// apply takes a block at the tail into account: the table, the index, and who waits.
+func (l *Log) apply(b *segment.Block) {
+	x := l.indexes[l.active.Order()]
+	err := l.table.apply(b, func(t *topicState, run segment.Run) {
+		if x != nil {
+			x.Add(t.Name, index.Mark{Pos: b.Pos, Offset: run.Offset, Text: t.Text, Time: b.Time})
+		}
+	})
+	l.lastTime = max(l.lastTime, b.Time)
+	if err != nil {
+		l.report(&segment.DamageError{
+			Segment: l.active.Order(), Pos: b.Pos, End: b.End, Reason: err.Error()})
+	}
+	for _, run := range b.Runs {
+		l.fire(l.table.topics[string(run.Topic)], false)
+	}
+	if len(b.Controls) > 0 {
+		l.fireDeleted()
+	}
+}
+
+// vanished says why the active segment has no name any more.
+func (l *Log) vanished() error {
+	return fmt.Errorf("%w: %s was removed from %s (bring it back and open the log again)",
+		ErrVanished, segment.Name(l.active.Order()), l.path)
+}
