@@ -189,10 +189,10 @@ func (l *Log) commit(ctx context.Context, group []*Batch, noWait bool) error {
 			l.mu.Unlock()
 			return ErrClosed
 		}
-		h := l.active
+		h, size := l.active, l.scan.Pos()
 		h.refs++
 		l.mu.Unlock()
-		done, err := l.commitTo(ctx, h, group, noWait)
+		done, err := l.commitTo(ctx, h, size, group, noWait)
 		l.mu.Lock()
 		l.drop(h)
 		l.mu.Unlock()
@@ -202,9 +202,11 @@ func (l *Log) commit(ctx context.Context, group []*Batch, noWait bool) error {
 	}
 }
 
-// commitTo stores the group in the segment, unless that turns out not to be the active one (any more).
-func (l *Log) commitTo(ctx context.Context, h *handle, group []*Batch, noWait bool) (bool, error) {
-	if err := l.lock(ctx, h, noWait); err != nil {
+// commitTo stores the group in the segment, whose size was seen, unless that turns out not to be the active one (any more).
+func (l *Log) commitTo(
+	ctx context.Context, h *handle, size int64, group []*Batch, noWait bool,
+) (bool, error) {
+	if err := l.lock(ctx, h, size, noWait); err != nil {
 		return false, err
 	}
 	defer h.UnlockTail()
@@ -234,14 +236,14 @@ func (l *Log) commitTo(ctx context.Context, h *handle, group []*Batch, noWait bo
 }
 
 // lock takes the producer's lock of the segment.
-func (l *Log) lock(ctx context.Context, h *handle, noWait bool) error {
-	err := h.LockTail(ctx, 0)
+func (l *Log) lock(ctx context.Context, h *handle, size int64, noWait bool) error {
+	err := h.LockTail(ctx, size, 0)
 	if !errors.Is(err, segment.ErrLocked) || noWait {
 		return lockError(err)
 	}
 	l.awaiting.Store(true)
 	defer l.awaiting.Store(false)
-	return lockError(h.LockTail(ctx, l.opts.LockTimeout))
+	return lockError(h.LockTail(ctx, size, l.opts.LockTimeout))
 }
 
 func lockError(err error) error {

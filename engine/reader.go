@@ -165,24 +165,30 @@ func (r *Reader) nextBlock() error {
 			}
 		}
 		block, err := r.scan.Next()
-		var damage *segment.DamageError
-		switch {
-		case errors.As(err, &damage):
-			r.at.pos = r.scan.Pos()
-			return r.tell(damage)
-		case errors.Is(err, io.EOF):
-			if err := r.endOfSegment(); err != nil {
+		if err != nil {
+			if err := r.pass(err); err != nil {
 				return err
 			}
 			continue
-		case err != nil:
-			return err
 		}
 		found, err := r.look(block)
 		if found || err != nil {
 			return err
 		}
 	}
+}
+
+// pass goes on where the scanner stopped, if that is possible.
+func (r *Reader) pass(err error) error {
+	var damage *segment.DamageError
+	switch {
+	case errors.Is(err, io.EOF):
+		return r.endOfSegment()
+	case errors.As(err, &damage):
+		r.at.pos = r.scan.Pos()
+		return r.tell(damage)
+	}
+	return err
 }
 
 // look tells whether the block has records of the topic that are wanted, and prepares to read them.

@@ -116,7 +116,7 @@ func (l *Log) checkTail(ctx context.Context, vouched bool) error {
 	for {
 		h := l.active
 		h.refs++
-		err := lockError(h.LockTail(ctx, l.opts.LockTimeout))
+		err := lockError(h.LockTail(ctx, l.scan.Pos(), l.opts.LockTimeout))
 		if err == nil {
 			err = l.checkSegment(h, vouched)
 			h.UnlockTail()

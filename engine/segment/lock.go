@@ -31,16 +31,10 @@ type tailLock struct {
 }
 
 // LockTail takes the producer's lock: exclusive, from just before the end of the file to infinity.
-// It waits for at most timeout, and not at all if that is 0; the error is then ErrLocked, or that of
-// ctx. One caller at a time.
-//
-// The size may have changed before the lock was granted; look at it afterwards.
-func (s *Segment) LockTail(ctx context.Context, timeout time.Duration) error {
+// size is the file's, which may be out of date: all such ranges overlap. It waits for at most timeout,
+// and not at all if that is 0; the error is then ErrLocked, or that of ctx. One caller at a time.
+func (s *Segment) LockTail(ctx context.Context, size int64, timeout time.Duration) error {
 	if !s.lock.pending() {
-		size, _, err := s.Stat()
-		if err != nil {
-			return err
-		}
 		from := max(0, size-format.EndBytes)
 		for yields := 0; ; yields++ {
 			ok, err := s.tryLock(unix.F_WRLCK, from, 0)
@@ -57,7 +51,7 @@ func (s *Segment) LockTail(ctx context.Context, timeout time.Duration) error {
 		}
 		s.lock.start(s, from)
 	}
-	return s.lock.wait(ctx, timeout, s)
+	return s.lock.wait(ctx, size, timeout, s)
 }
 
 // UnlockTail releases the producer's lock.
@@ -144,12 +138,12 @@ func (l *tailLock) grant(s *Segment, err error) {
 }
 
 // wait waits for the goroutine's lock.
-func (l *tailLock) wait(ctx context.Context, timeout time.Duration, s *Segment) error {
+func (l *tailLock) wait(ctx context.Context, size int64, timeout time.Duration, s *Segment) error {
 	l.mu.Lock()
 	if !l.waiting && len(l.granted) == 0 {
 		// It was granted, and released again, between pending and here.
 		l.mu.Unlock()
-		return s.LockTail(ctx, timeout)
+		return s.LockTail(ctx, size, timeout)
 	}
 	l.wanted = true
 	granted := l.granted
