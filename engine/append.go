@@ -60,16 +60,6 @@ func (q *queue) withdraw(b *Batch) bool {
 	return false
 }
 
-// fail answers all that wait.
-func (q *queue) fail(err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, b := range q.pending {
-		b.done <- err
-	}
-	q.pending = nil
-}
-
 // Append stores the batch as one atomic block: every reader sees all of it or nothing. When it returns
 // nil the records can be read by everyone, and are on the disk if the sync mode or Batch.Sync promise
 // that; Batch.Offset tells their offsets.
@@ -106,6 +96,11 @@ func (l *Log) Append(ctx context.Context, b *Batch) error {
 		case <-ctx.Done():
 			if l.queue.withdraw(b) {
 				return ctx.Err()
+			}
+			return <-b.done
+		case <-l.quit:
+			if l.queue.withdraw(b) {
+				return ErrClosed
 			}
 			return <-b.done
 		case <-look:
@@ -230,7 +225,7 @@ func (l *Log) commitTo(
 	l.publish(h, pos, group)
 	l.mu.Unlock()
 	if w.sync || l.opts.Sync >= SyncAlways {
-		return true, l.sync.block(l, h)
+		return true, l.sync.block(h)
 	}
 	return true, nil
 }
@@ -297,20 +292,16 @@ func (l *Log) prepare(h *handle, bytes int) (bool, error) {
 
 // rollOver ends the segment with a tombstone at pos and starts the next one.
 func (l *Log) rollOver(h *handle, pos int64) error {
-	if l.opts.Sync != SyncNone {
-		// Before the next segment counts: after a power cut, what remains must be a prefix.
-		if err := l.sync.block(l, h); err != nil {
-			return err
-		}
+	// Before the next segment counts: after a power cut, what remains must be a prefix.
+	if err := l.syncEnd(h); err != nil {
+		return err
 	}
 	l.builder.buildTombstone(l, h.Order(), pos)
 	if err := h.Append(pos, l.builder.pieces, l.builder.start, l.opts.Sync == SyncFlip); err != nil {
 		return l.appendFailed(err)
 	}
-	if l.opts.Sync != SyncNone {
-		if err := l.sync.block(l, h); err != nil {
-			return err
-		}
+	if err := l.syncEnd(h); err != nil {
+		return err
 	}
 	if _, err := l.walk(); err != nil {
 		return err
@@ -319,6 +310,17 @@ func (l *Log) rollOver(h *handle, pos int64) error {
 		return nil // another process made the next segment meanwhile
 	}
 	return l.createNext()
+}
+
+// syncEnd forces a segment that ends to the disk. It may take long, so Log.mu is free meanwhile; the
+// producer's lock sees to it that nothing is appended.
+func (l *Log) syncEnd(h *handle) error {
+	if l.opts.Sync == SyncNone {
+		return nil
+	}
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	return l.sync.block(h)
 }
 
 // endDamaged ends a segment behind bytes that nobody can read: at the end of the file.
@@ -339,7 +341,7 @@ func (l *Log) createNext() error {
 	if next == 0 {
 		return fmt.Errorf("segment numbers are used up: %w", ErrTooLarge)
 	}
-	seg, err := segment.Create(l.dir, next)
+	seg, err := segment.Create(l.dir, next, l.filePerm())
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"purofs/engine/format"
+	"purofs/engine/segment"
 )
 
 const (
@@ -140,16 +141,20 @@ func (l *Log) readCheckpoint() *format.Checkpoint {
 	return c
 }
 
-// matchCheckpoint tells whether the log has a block that ends where the checkpoint says.
+// matchCheckpoint tells whether the checkpoint is of this log, and whether the log has a block that
+// ends where it says.
 func (l *Log) matchCheckpoint(c *format.Checkpoint) error {
-	if c.Pos == 0 {
-		return nil
-	}
-	file, err := l.dir.Open(segmentName(c.Log.Order))
+	file, err := segment.Open(l.dir, c.Log.Order, false)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	if h, err := firstHeader(file); err != nil || h != nil && h.StoreID != c.Log.StoreID {
+		return fmt.Errorf("it is of another store: %w", errors.Join(err, format.ErrKind))
+	}
+	if c.Pos == 0 {
+		return nil
+	}
 	if c.Pos == int64(len(format.Magic)) {
 		var magic [len(format.Magic)]byte
 		if _, err := file.ReadAt(magic[:], 0); err != nil || magic != format.Magic {

@@ -15,10 +15,9 @@ import (
 // somebody waits, and a little longer. In between, nobody has to be told: every call looks at the log
 // itself first.
 type follower struct {
-	running bool // guarded by Log.mu
-	stopped bool
-	done    sync.WaitGroup
+	running bool // this and events are guarded by Log.mu
 	events  *os.File
+	done    sync.WaitGroup
 }
 
 const (
@@ -35,7 +34,7 @@ const (
 
 // need makes sure that the follower runs. Log.mu is held.
 func (f *follower) need(l *Log) {
-	if f.running || f.stopped {
+	if f.running {
 		return
 	}
 	events, err := watchDirectory(l.dir)
@@ -51,13 +50,13 @@ func (f *follower) need(l *Log) {
 	}()
 }
 
-// stop ends the follower for good and waits for it.
-func (f *follower) stop() {
-	// The log is closed, so run ends at its next event; closing the file is that event.
-	f.stopped = true
+// stop ends the follower and waits for it. The log is closed, so run ends at its next event.
+func (f *follower) stop(l *Log) {
+	l.mu.Lock()
 	if f.events != nil {
-		f.events.Close()
+		_ = f.events.SetReadDeadline(time.Now()) // an event of a kind; the file is run's to close
 	}
+	l.mu.Unlock()
 	f.done.Wait()
 }
 
@@ -88,7 +87,7 @@ func (f *follower) run(l *Log, events *os.File) {
 	buf := make([]byte, 64<<10)
 	idle := false
 	for {
-		named := f.await(events, buf)
+		named := await(l, events, buf)
 		l.mu.Lock()
 		if l.closed || idle && l.waiting == 0 {
 			f.running, f.events = false, nil
@@ -115,14 +114,20 @@ func (f *follower) run(l *Log, events *os.File) {
 }
 
 // await waits for events and tells whether one was about the name of a segment.
-func (f *follower) await(events *os.File, buf []byte) (named bool) {
+func await(l *Log, events *os.File, buf []byte) (named bool) {
 	if events == nil {
-		time.Sleep(followerPoll)
+		select {
+		case <-l.quit:
+		case <-time.After(followerPoll):
+		}
 		return true
 	}
-	// An error means that the file was closed, or that the time of a poll is over.
-	_ = events.SetReadDeadline(time.Now().Add(followerPoll))
-	n, err := events.Read(buf)
+	l.mu.Lock()
+	if !l.closed { // otherwise stop's deadline stays
+		_ = events.SetReadDeadline(time.Now().Add(followerPoll))
+	}
+	l.mu.Unlock()
+	n, err := events.Read(buf) // an error means that the time of a poll is over
 	if err != nil {
 		return true
 	}

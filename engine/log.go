@@ -30,6 +30,7 @@ type Log struct {
 	builder  blockBuilder // of the leader
 	awaiting atomic.Bool  // the leader waits for another process
 
+	quit chan struct{} // closed by Close
 	sync syncState
 	keep keeper
 
@@ -65,6 +66,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Log, error) {
 		opts:    opts.withDefaults(),
 		opened:  time.Now(),
 		lead:    make(chan struct{}, 1),
+		quit:    make(chan struct{}),
 		stalled: -1,
 		handles: make(map[uint32]*handle),
 		indexes: make(map[uint32]*index.Index),
@@ -112,7 +114,7 @@ func (l *Log) firstSegment() error {
 		return fmt.Errorf("%w: it holds no segment (a read-only log is not made)", ErrNotStore)
 	}
 	l.table.storeID = newStoreID()
-	seg, err := segment.Create(l.dir, 0)
+	seg, err := segment.Create(l.dir, 0, l.filePerm())
 	if err == nil {
 		err = seg.Close()
 	}
@@ -121,6 +123,9 @@ func (l *Log) firstSegment() error {
 	}
 	return l.listSegments()
 }
+
+// filePerm is the mode of new segments: who may use the directory may use what is in it.
+func (l *Log) filePerm() os.FileMode { return os.FileMode(l.table.mode&0o666) | 0o600 }
 
 // Close ends the log: waiting readers are woken, appends that have begun finish, and what the sync
 // mode promises is done. Every later call returns ErrClosed.
@@ -133,9 +138,9 @@ func (l *Log) Close() error {
 	l.closed = true
 	l.fireAll()
 	l.unlockAndWake()
+	close(l.quit)
 	l.lead <- struct{}{} // the last leader is done; the token is never given back
-	l.queue.fail(ErrClosed)
-	l.follower.stop()
+	l.follower.stop(l)
 	err := l.keep.stop(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()

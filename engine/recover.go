@@ -10,8 +10,6 @@ import (
 	"purofs/engine/segment"
 )
 
-func segmentName(order uint32) string { return segment.Name(order) }
-
 // recover finds the tail of the log: from the checkpoint, or from the newest segment that says what
 // was before it.
 //

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,10 +28,7 @@ var storeFiles = []string{checkpointName, checkpointNew, "index", "cursors", seg
 // topics that nobody made.
 func openStore(path string, readOnly bool, t *table) (*os.Root, error) {
 	if !readOnly {
-		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			if errors.Is(err, fs.ErrNotExist) {
-				err = fmt.Errorf("%w (make the directory that it shall be in first)", err)
-			}
+		if err := makeStore(path); err != nil {
 			return nil, err
 		}
 	}
@@ -48,6 +46,25 @@ func openStore(path string, readOnly bool, t *table) (*os.Root, error) {
 			fs.ErrPermission)
 	}
 	return dir, nil
+}
+
+// makeStore makes the store's directory if there is none, and forces its name to the disk.
+func makeStore(path string) error {
+	err := os.Mkdir(path, 0o700)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w (make the directory that it shall be in first)", err)
+	case err != nil:
+		return err
+	}
+	parent, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return segment.SyncDir(parent)
 }
 
 // checkStore refuses a directory that is not a store or cannot be one.

@@ -41,7 +41,7 @@ func (s *syncState) poison(cause error) error {
 
 // block forces the block to the disk that was just written to the segment, with all before it there.
 // The producer's lock is held.
-func (s *syncState) block(l *Log, h *handle) error {
+func (s *syncState) block(h *handle) error {
 	if err := s.poisoned(); err != nil {
 		return err
 	}

@@ -52,6 +52,10 @@ func (l *Log) walk() (tailState, error) {
 		if !linked {
 			return 0, l.vanished()
 		}
+		if size < l.scan.Pos() {
+			return 0, fmt.Errorf("%w: %s was cut off at byte %d, below byte %d which was there before "+
+				"(open the log again)", ErrVanished, segment.Name(l.active.Order()), size, l.scan.Pos())
+		}
 		if size == l.scan.Pos() && !l.scan.Sealed() {
 			return tailClean, nil
 		}

@@ -41,13 +41,13 @@ func Open(dir *os.Root, order uint32, writable bool) (*Segment, error) {
 	if writable {
 		flag = os.O_RDWR
 	}
-	return open(dir, order, flag)
+	return open(dir, order, flag, 0)
 }
 
 // Create makes a new, empty segment and forces its name to the disk. If another process was first the
 // error is fs.ErrExist.
-func Create(dir *os.Root, order uint32) (*Segment, error) {
-	s, err := open(dir, order, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+func Create(dir *os.Root, order uint32, perm os.FileMode) (*Segment, error) {
+	s, err := open(dir, order, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func Create(dir *os.Root, order uint32) (*Segment, error) {
 	return s, nil
 }
 
-func open(dir *os.Root, order uint32, flag int) (*Segment, error) {
-	file, err := dir.OpenFile(Name(order), flag|unix.O_NOFOLLOW, 0o600)
+func open(dir *os.Root, order uint32, flag int, perm os.FileMode) (*Segment, error) {
+	file, err := dir.OpenFile(Name(order), flag|unix.O_NOFOLLOW, perm)
 	if err != nil {
 		return nil, fmt.Errorf("opening segment: %w", err)
 	}
