@@ -13,8 +13,8 @@ import (
 	"purofs/engine/segment"
 )
 
-// A queue holds the batches that wait to be written. Whoever gets Log.lead, the leader, writes all of
-// them as one block: under load, many appends share a lock, two writes and a sync.
+// A queue holds the batches that wait to be written. Whoever gets Log.lead, the leader, writes all
+// of them as one block: under load, many appends share a lock, two writes and a sync.
 type queue struct {
 	mu      sync.Mutex
 	pending []*Batch
@@ -26,8 +26,8 @@ func (q *queue) push(b *Batch) {
 	q.pending = append(q.pending, b)
 }
 
-// take moves the batches that fit into one block with the leader's to group. A batch that must not wait
-// for a lock is written by its own leader, alone.
+// take moves the batches that fit into one block with the leader's to group. A batch that must not
+// wait for a lock is written by its own leader, alone.
 func (q *queue) take(group []*Batch, leader *Batch) []*Batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -60,9 +60,9 @@ func (q *queue) withdraw(b *Batch) bool {
 	return false
 }
 
-// Append stores the batch as one atomic block: every reader sees all of it or nothing. When it returns
-// nil the records can be read by everyone, and are on the disk if the sync mode or Batch.Sync promise
-// that; Batch.Offset tells their offsets.
+// Append stores the batch as one atomic block: every reader sees all of it or nothing. When it
+// returns nil the records can be read by everyone, and are on the disk if the sync mode or
+// Batch.Sync promise that; Batch.Offset tells their offsets.
 //
 // ctx ends the wait for other writers but not a write that has begun, so after any error but
 // ErrPoisoned nothing is stored, now or later. (A sync that fails comes after the records were made
@@ -133,8 +133,8 @@ func (l *Log) leadFor(ctx context.Context, b *Batch) error {
 	}
 }
 
-// writeGroup writes one block of the batches that wait, answers those of others, and tells whether the
-// leader's own batch was among them.
+// writeGroup writes one block of the batches that wait, answers those of others, and tells whether
+// the leader's own batch was among them.
 func (l *Log) writeGroup(ctx context.Context, b *Batch) (own bool, err error) {
 	group := l.queue.take(l.builder.group[:0], b)
 	l.builder.group = group
@@ -159,8 +159,8 @@ func (l *Log) writeGroup(ctx context.Context, b *Batch) (own bool, err error) {
 	return own, err
 }
 
-// writeSingly gives each batch of a group a block of its own, so that one that is refused does not take
-// the others with it.
+// writeSingly gives each batch of a group a block of its own, so that one that is refused does not
+// take the others with it.
 func (l *Log) writeSingly(ctx context.Context, group []*Batch, b *Batch) (own bool, err error) {
 	for _, single := range group {
 		answer := l.commit(ctx, []*Batch{single}, b.NoWait)
@@ -197,7 +197,8 @@ func (l *Log) commit(ctx context.Context, group []*Batch, noWait bool) error {
 	}
 }
 
-// commitTo stores the group in the segment, whose size was seen, unless that turns out not to be the active one (any more).
+// commitTo stores the group in the segment, whose size was seen, unless that turns out not to be
+// the active one (any more).
 func (l *Log) commitTo(
 	ctx context.Context, h *handle, size int64, group []*Batch, noWait bool,
 ) (bool, error) {
@@ -312,8 +313,8 @@ func (l *Log) rollOver(h *handle, pos int64) error {
 	return l.createNext()
 }
 
-// syncEnd forces a segment that ends to the disk. It may take long, so Log.mu is free meanwhile; the
-// producer's lock sees to it that nothing is appended.
+// syncEnd forces a segment that ends to the disk. It may take long, so Log.mu is free meanwhile;
+// the producer's lock sees to it that nothing is appended.
 func (l *Log) syncEnd(h *handle) error {
 	if l.opts.Sync == SyncNone {
 		return nil

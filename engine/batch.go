@@ -11,8 +11,8 @@ import (
 const batchBytesKeep = 4 << 20
 
 // A Batch is the records of one Append, of one or several topics, encoded as they are added. After
-// Reset it can be filled again; reusing one saves its allocations. A batch is used by one goroutine at
-// a time, and must not be touched during Append.
+// Reset it can be filled again; reusing one saves its allocations. A batch is used by one goroutine
+// at a time, and must not be touched during Append.
 type Batch struct {
 	// Sync makes the append return only when the records are on the disk, whatever the log's mode is.
 	Sync bool
@@ -76,8 +76,8 @@ func (b *Batch) Offset(i int) uint64 {
 // Time is when the records were written. It is known after a successful Append.
 func (b *Batch) Time() time.Time { return time.Unix(0, b.time) }
 
-// Add adds a record whose value is the parts, joined. Nothing of the arguments is kept. A name that no
-// topic can have and a record over its limit are reported by Append.
+// Add adds a record whose value is the parts, joined. Nothing of the arguments is kept. A name that
+// no topic can have and a record over its limit are reported by Append.
 func (b *Batch) Add(topic string, key []byte, value ...[]byte) {
 	if len(b.topics) == 0 || string(b.topics[b.current].name) != topic {
 		b.turnTo(topic)

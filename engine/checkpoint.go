@@ -18,14 +18,15 @@ const (
 	// checkpointNew is the next checkpoint while it is written. Two processes that write theirs in the
 	// same moment may spoil it, which its check tells: then opening takes longer, once.
 	checkpointNew = "checkpoint.new"
-	// checkpointGap is after how many bytes a new checkpoint is due: so much is walked over by the next
-	// opening, at the most.
+	// checkpointGap is after how many bytes a new checkpoint is due: so much is walked over by the
+	// next opening, at the most.
 	checkpointGap = 16 << 20
 	// checkpointBytesMax bounds what is read as a checkpoint.
 	checkpointBytesMax = segmentHeaderBytesMax + 1<<20
 )
 
-// A keeper does in the background what appends leave behind: the sync of SyncInterval, and checkpoints.
+// A keeper does in the background what appends leave behind: the sync of SyncInterval, and
+// checkpoints.
 type keeper struct {
 	bytes atomic.Int64 // appended since the last checkpoint
 	due   chan struct{}

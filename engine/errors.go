@@ -39,12 +39,14 @@ var (
 var (
 	// ErrClosed is returned by every call on a closed log, and by the calls that were waiting.
 	ErrClosed = errors.New("the log is closed")
-	// ErrLocked is returned when another process held the log's lock for longer than Options.LockTimeout.
+	// ErrLocked is returned when another process held the log's lock for longer than
+	// Options.LockTimeout.
 	ErrLocked = errors.New("the log is locked by another process")
 	// ErrPoisoned is returned after the disk refused a sync: what the kernel still holds may be lost,
 	// and a second try would only seem to succeed (see fsync(2)). Close the log and open it again.
 	ErrPoisoned = errors.New("the log refuses writes since a sync failed")
-	// ErrVanished is returned when the store's directory or its active segment was removed under the log.
+	// ErrVanished is returned when the store's directory or its active segment was removed under the
+	// log.
 	ErrVanished = errors.New("the store has vanished")
 	// ErrNoRecord is returned by Reader.TryNext when the reader has seen all there is.
 	ErrNoRecord = errors.New("no record yet")

@@ -12,8 +12,8 @@ import (
 )
 
 // A follower tells the watches of this process about the appends of others. It runs as long as
-// somebody waits, and a little longer. In between, nobody has to be told: every call looks at the log
-// itself first.
+// somebody waits, and a little longer. In between, nobody has to be told: every call looks at the
+// log itself first.
 type follower struct {
 	running bool // this and events are guarded by Log.mu
 	events  *os.File
@@ -72,7 +72,8 @@ func watchDirectory(dir *os.Root) (*os.File, error) {
 		return nil, fmt.Errorf("inotify_init1: %w", err)
 	}
 	// By descriptor, so that a directory that was renamed meanwhile is still the right one.
-	if _, err := unix.InotifyAddWatch(fd, fmt.Sprintf("/proc/self/fd/%d", d.Fd()), followerEvents); err != nil {
+	path := fmt.Sprintf("/proc/self/fd/%d", d.Fd())
+	if _, err := unix.InotifyAddWatch(fd, path, followerEvents); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("inotify_add_watch: %w", err)
 	}
@@ -153,8 +154,8 @@ func (l *Log) fireAll() {
 	}
 }
 
-// noticeSegments goes on to a newer segment where the active one has no tombstone: another program may
-// start one without. Log.mu is held.
+// noticeSegments goes on to a newer segment where the active one has no tombstone: another program
+// may start one without. Log.mu is held.
 func (l *Log) noticeSegments() {
 	if err := l.listSegments(); err != nil || len(l.segments) == 0 {
 		return // refresh will say what happened to the active one

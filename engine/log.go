@@ -54,10 +54,11 @@ type Log struct {
 }
 
 // Open opens the log in the directory dir, which is made if it does not exist. It returns when all
-// that was appended is known; if the machine crashed since the log was last used, what was not surely
-// on the disk is checked first, and cut off where it is not sound.
+// that was appended is known; if the machine crashed since the log was last used, what was not
+// surely on the disk is checked first, and cut off where it is not sound.
 //
-// The error matches ErrNotStore, ErrNetworkFS, ErrOption or ErrLocked, or is that of the file system.
+// The error matches ErrNotStore, ErrNetworkFS, ErrOption or ErrLocked, or is that of the file
+// system.
 func Open(ctx context.Context, dir string, opts Options) (*Log, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -210,8 +211,8 @@ func (l *Log) listSegments() error {
 	return err
 }
 
-// unlockAndWake frees mu and has the wakes called that are due, by another goroutine: the caller may
-// hold locks that they need.
+// unlockAndWake frees mu and has the wakes called that are due, by another goroutine: the caller
+// may hold locks that they need.
 func (l *Log) unlockAndWake() {
 	due := l.due
 	l.due = nil
@@ -221,8 +222,8 @@ func (l *Log) unlockAndWake() {
 	}
 }
 
-// wakesInline is how many readers an append wakes before it returns. That is the fastest way to wake
-// them; many must not hold up the writer.
+// wakesInline is how many readers an append wakes before it returns. That is the fastest way to
+// wake them; many must not hold up the writer.
 const wakesInline = 4
 
 // wakeAfterAppend calls the wakes that are due. The caller holds no lock.

@@ -42,8 +42,8 @@ func Last(n uint64) Position { return Position{kind: atLast, n: n} }
 // Since is the first record that was not written before t.
 func Since(t time.Time) Position { return Position{kind: atTime, time: t} }
 
-// AtText is the record that holds byte n of the topic's plain text, in which each record is its value
-// and a newline (TopicInfo.NextText counts the same bytes).
+// AtText is the record that holds byte n of the topic's plain text, in which each record is its
+// value and a newline (TopicInfo.NextText counts the same bytes).
 func AtText(n uint64) Position { return Position{kind: atText, n: n} }
 
 // ParsePosition reads a position as a person writes it: "start", "end", an offset "42", the last n
@@ -75,11 +75,12 @@ func ParsePosition(s string, now time.Time) (Position, error) {
 	if age, ok := parseAge(s); ok {
 		return Since(now.Add(-age)), nil
 	}
-	return Position{}, fmt.Errorf("%w: %.64q (use start, end, an offset like 42, the last n like -10, "+
-		"a time like 2026-11-22T10:00:00Z or @1763800000, or an age like 10m, 2h, 3d)", ErrPosition, s)
+	return Position{}, fmt.Errorf("%w: %.64q (use start, end, an offset like 42, the last n like "+
+		"-10, a time like 2026-11-22T10:00:00Z or @1763800000, or an age like 10m, 2h, 3d)", ErrPosition, s)
 }
 
-// parseUnix reads Unix seconds with an optional fraction, within the years that int64 nanoseconds hold.
+// parseUnix reads Unix seconds with an optional fraction, within the years that int64 nanoseconds
+// hold.
 func parseUnix(s string) (time.Time, bool) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	seconds, err := strconv.ParseUint(whole, 10, 63)

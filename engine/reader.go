@@ -12,8 +12,8 @@ import (
 	"purofs/engine/segment"
 )
 
-// A Reader walks through one topic, over all segments, and follows it. It is used by one goroutine at
-// a time; Close it when done. While it has nothing to read it holds no buffer and no file.
+// A Reader walks through one topic, over all segments, and follows it. It is used by one goroutine
+// at a time; Close it when done. While it has nothing to read it holds no buffer and no file.
 type Reader struct {
 	log   *Log
 	topic string
@@ -38,8 +38,9 @@ type Reader struct {
 	from      point // of that record
 }
 
-// OpenReader returns a reader of the topic that starts at the position. The topic need not exist yet:
-// then the reader has no record until it does. The error is ErrClosed or that of the file system.
+// OpenReader returns a reader of the topic that starts at the position. The topic need not exist
+// yet: then the reader has no record until it does. The error is ErrClosed or that of the file
+// system.
 func (l *Log) OpenReader(topic string, from Position) (*Reader, error) {
 	r := &Reader{log: l, topic: topic}
 	if err := r.Seek(from); err != nil {
@@ -70,8 +71,8 @@ func (r *Reader) Close() { r.rest() }
 // Next is the offset that the next record has, or will have.
 func (r *Reader) Next() uint64 { return max(r.next().next, r.floor) }
 
-// Text is where the next record starts, or will start, in the topic's plain text. For an offset that is
-// still to come it is only known once that record is there.
+// Text is where the next record starts, or will start, in the topic's plain text. For an offset
+// that is still to come it is only known once that record is there.
 func (r *Reader) Text() uint64 { return r.next().text }
 
 func (r *Reader) next() point {
@@ -81,9 +82,9 @@ func (r *Reader) next() point {
 	return r.point
 }
 
-// TryNext returns the next record. If there is none yet the error is ErrNoRecord, and ErrNoTopic if the
-// topic was deleted. A *DamageError is returned once for each damaged place; the call after it goes on
-// behind. The record is valid until the reader's next call.
+// TryNext returns the next record. If there is none yet the error is ErrNoRecord, and ErrNoTopic if
+// the topic was deleted. A *DamageError is returned once for each damaged place; the call after it
+// goes on behind. The record is valid until the reader's next call.
 func (r *Reader) TryNext() (Record, error) {
 	if r.ahead {
 		r.ahead = false
@@ -314,8 +315,8 @@ func (r *Reader) checkTopic() error {
 	return nil
 }
 
-// endOfSegment goes on behind the scanner's limit: in the same segment, if it has grown, or in the next
-// one. The error is ErrNoRecord if neither is there.
+// endOfSegment goes on behind the scanner's limit: in the same segment, if it has grown, or in the
+// next one. The error is ErrNoRecord if neither is there.
 func (r *Reader) endOfSegment() error {
 	l := r.log
 	l.mu.Lock()
@@ -370,8 +371,8 @@ func (r *Reader) release() {
 	r.scan, r.handle, r.body, r.left = nil, nil, nil, 0
 }
 
-// Wait blocks until TryNext has something to say: a record, the topic's deletion (ErrNoTopic), or the
-// end of the log (ErrClosed). The error is that of ctx.
+// Wait blocks until TryNext has something to say: a record, the topic's deletion (ErrNoTopic), or
+// the end of the log (ErrClosed). The error is that of ctx.
 func (r *Reader) Wait(ctx context.Context) error {
 	woken := make(chan struct{})
 	stop := r.log.Watch(r.topic, r.Next(), func() { close(woken) })

@@ -13,11 +13,11 @@ import (
 // recover finds the tail of the log: from the checkpoint, or from the newest segment that says what
 // was before it.
 //
-// Within one boot of the machine the signals tell what counts. After a crash of the machine they may
-// stand over bytes that never reached the disk, so what the last checkpoint does not vouch for is
-// checked in full; what fails, with all behind it, is a torn tail: nothing there was promised to be on
-// the disk, and what remains is a prefix of what was written. Without a checkpoint nobody knows what
-// the machine went through; then only what has nothing sound behind it is cut off.
+// Within one boot of the machine the signals tell what counts. After a crash of the machine they
+// may stand over bytes that never reached the disk, so what the last checkpoint does not vouch for
+// is checked in full; what fails, with all behind it, is a torn tail: nothing there was promised to
+// be on the disk, and what remains is a prefix of what was written. Without a checkpoint nobody
+// knows what the machine went through; then only what has nothing sound behind it is cut off.
 func (l *Log) recover(ctx context.Context) error {
 	c := l.readCheckpoint()
 	sameBoot := c != nil && c.BootID == l.bootID
@@ -108,8 +108,8 @@ func firstHeader(seg *segment.Segment) (*format.SegmentHeader, error) {
 	return nil, nil
 }
 
-// checkTail walks over the rest of the log with all its checks, and cuts the newest segment off where
-// one fails. It holds the producer's lock, so that of several processes only one does it.
+// checkTail walks over the rest of the log with all its checks, and cuts the newest segment off
+// where one fails. It holds the producer's lock, so that of several processes only one does it.
 func (l *Log) checkTail(ctx context.Context, vouched bool) error {
 	for {
 		h := l.active

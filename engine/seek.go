@@ -18,8 +18,8 @@ type base struct {
 	topics map[string]point
 }
 
-// A start is where a reader begins: a block, and the state of the topic there. Records before floor,
-// and those that end at or before floorText, or are older than since, are skipped.
+// A start is where a reader begins: a block, and the state of the topic there. Records before
+// floor, and those that end at or before floorText, or are older than since, are skipped.
 type start struct {
 	place
 	point
@@ -32,8 +32,8 @@ type start struct {
 // cachedMax is how many bases, and how many indexes, are kept.
 const cachedMax = 8
 
-// baseOf returns the state at the beginning of a segment: what its header says, or, if it was started
-// by Puro, what the segments before it add up to.
+// baseOf returns the state at the beginning of a segment: what its header says, or, if it was
+// started by Puro, what the segments before it add up to.
 func (l *Log) baseOf(order uint32) (*base, error) {
 	l.mu.Lock()
 	if b := l.bases[order]; b != nil {
@@ -133,8 +133,8 @@ func newSummer(h *handle, from *base) *summer {
 	return &summer{base{from.time, topics}, segment.NewScanner(h.Segment, 0, segment.NoLimit)}
 }
 
-// walk goes on to limit, and calls found, if there is one, for each topic of each block before it is
-// added.
+// walk goes on to limit, and calls found, if there is one, for each topic of each block before it
+// is added.
 func (s *summer) walk(limit int64, found func(topic string, m index.Mark)) error {
 	s.scan.SetLimit(limit)
 	for {
@@ -167,7 +167,9 @@ func (s *summer) walk(limit int64, found func(topic string, m index.Mark)) error
 }
 
 // markIn looks something up in the index of a segment, which is built if need be.
-func (l *Log) markIn(order uint32, find func(*index.Index) (index.Mark, bool)) (index.Mark, bool, error) {
+func (l *Log) markIn(
+	order uint32, find func(*index.Index) (index.Mark, bool),
+) (index.Mark, bool, error) {
 	l.mu.Lock()
 	defer l.unlockAndWake()
 	x := l.indexes[order]
@@ -219,7 +221,8 @@ func (l *Log) fillIndex(h *handle, x *index.Index, limit int64) (*summer, error)
 	return sum, nil
 }
 
-// limitOf is up to where a segment is known to be sound or damaged, but not unfinished. Log.mu is held.
+// limitOf is up to where a segment is known to be sound or damaged, but not unfinished. Log.mu is
+// held.
 func (l *Log) limitOf(order uint32) int64 {
 	if l.active != nil && order == l.active.Order() {
 		return l.scan.Pos()

@@ -20,9 +20,11 @@ import (
 // checkpointName is the file that says up to where the log needs no second look.
 const checkpointName = "checkpoint"
 
-// storeFiles are the names besides segments that a store may hold; see FORMAT.md, "Files of a store".
-// lost+found belongs to the file system when a store is a disk of its own.
-var storeFiles = []string{checkpointName, checkpointNew, "index", "cursors", segment.LostDir, "lost+found"}
+// storeFiles are the names besides segments that a store may hold; see FORMAT.md, "Files of a
+// store". lost+found belongs to the file system when a store is a disk of its own.
+var storeFiles = []string{
+	checkpointName, checkpointNew, "index", "cursors", segment.LostDir, "lost+found",
+}
 
 // openStore opens the store's directory, which is made if it does not exist, and sets in t who owns
 // topics that nobody made.
@@ -42,8 +44,8 @@ func openStore(path string, readOnly bool, t *table) (*os.Root, error) {
 	}
 	if !readOnly && unix.Access(path, unix.W_OK) != nil {
 		dir.Close()
-		return nil, fmt.Errorf("%w: you may not write to it (open it read-only, option ro, or change its owner)",
-			fs.ErrPermission)
+		return nil, fmt.Errorf("%w: you may not write to it (open it read-only, option ro, or "+
+			"change its owner)", fs.ErrPermission)
 	}
 	return dir, nil
 }
@@ -99,7 +101,8 @@ func checkStore(dir *os.Root, t *table) error {
 	return nil
 }
 
-// networkFS are the file systems whose locks are lost with a connection; see statfs(2) and fcntl(2).
+// networkFS are the file systems whose locks are lost with a connection; see statfs(2) and
+// fcntl(2).
 var networkFS = map[int64]string{
 	unix.NFS_SUPER_MAGIC: "NFS", unix.SMB_SUPER_MAGIC: "SMB", unix.SMB2_SUPER_MAGIC: "SMB",
 	unix.CIFS_SUPER_MAGIC: "CIFS", unix.AFS_SUPER_MAGIC: "AFS", unix.CODA_SUPER_MAGIC: "Coda",

@@ -23,8 +23,8 @@ func (s *syncState) init(l *Log) { s.synced = place{order: l.segments[0]} }
 
 // poisoned returns the error that every append and sync gets after a sync has failed.
 //
-// After a failed fsync the kernel marks the pages clean: the next one succeeds although the bytes never
-// reached the disk. So there is no second try.
+// After a failed fsync the kernel marks the pages clean: the next one succeeds although the bytes
+// never reached the disk. So there is no second try.
 func (s *syncState) poisoned() error {
 	if err := s.failure.Load(); err != nil {
 		return *err
@@ -39,8 +39,8 @@ func (s *syncState) poison(cause error) error {
 	return s.poisoned()
 }
 
-// block forces the block to the disk that was just written to the segment, with all before it there.
-// The producer's lock is held.
+// block forces the block to the disk that was just written to the segment, with all before it
+// there. The producer's lock is held.
 func (s *syncState) block(h *handle) error {
 	if err := s.poisoned(); err != nil {
 		return err

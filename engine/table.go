@@ -108,8 +108,8 @@ func (t *table) control(kind byte, value []byte) error {
 	return nil
 }
 
-// adopt takes over what a segment header, or a checkpoint, says. It is explicit, so that damage in the
-// segments before does not renumber anything.
+// adopt takes over what a segment header, or a checkpoint, says. It is explicit, so that damage in
+// the segments before does not renumber anything.
 func (t *table) adopt(h *format.SegmentHeader) {
 	t.storeID = h.StoreID
 	for i := range h.Topics {

@@ -35,8 +35,8 @@ func (l *Log) activate(order uint32, pos int64) error {
 	return nil
 }
 
-// refresh brings what is known of the log up to date. It costs one fstat(2) if nothing has happened.
-// Log.mu is held.
+// refresh brings what is known of the log up to date. It costs one fstat(2) if nothing has
+// happened. Log.mu is held.
 func (l *Log) refresh() error {
 	_, err := l.walk()
 	return err

@@ -10,8 +10,8 @@ import (
 	"purofs/engine/format"
 )
 
-// Topics returns the topics there are now, by name. A log that cannot be looked at gives what was last
-// known of it.
+// Topics returns the topics there are now, by name. A log that cannot be looked at gives what was
+// last known of it.
 func (l *Log) Topics() []TopicInfo {
 	l.mu.Lock()
 	defer l.unlockAndWake()
@@ -59,8 +59,8 @@ func (l *Log) SetTopic(ctx context.Context, name string, attr TopicAttr) error {
 	})
 }
 
-// DeleteTopic removes a topic: its records are not shown any more. If it is made again its offsets go
-// on. Errors are ErrNoTopic and those of Append.
+// DeleteTopic removes a topic: its records are not shown any more. If it is made again its offsets
+// go on. Errors are ErrNoTopic and those of Append.
 func (l *Log) DeleteTopic(ctx context.Context, name string) error {
 	if _, err := l.Topic(name); err != nil {
 		return err

@@ -40,8 +40,8 @@ func (l *Log) report(d *segment.DamageError) {
 		Str("reason", d.Reason).Msg("the log is damaged; what is sound is read on behind it")
 }
 
-// trouble remembers an error that is not about a place, unless it is the newest one already. Log.mu is
-// held.
+// trouble remembers an error that is not about a place, unless it is the newest one already. Log.mu
+// is held.
 func (l *Log) trouble(err error) {
 	t := &l.troubles
 	if n := len(t.newest); n > 0 && t.newest[n-1].Text == err.Error() {

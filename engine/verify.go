@@ -17,8 +17,8 @@ type VerifyReport struct {
 	Blocks   int64
 	Records  int64
 	Topics   int
-	// Tail is how the log ends: "clean"; "open", a producer is at work; "torn", one died at it, and the
-	// next one will remove TornBytes; "damaged"; or "sealed", the next segment is not made yet.
+	// Tail is how the log ends: "clean"; "open", a producer is at work; "torn", one died at it, and
+	// the next one will remove TornBytes; "damaged"; or "sealed", the next segment is not made yet.
 	Tail      string
 	TornBytes int64
 	Damage    []*DamageError // in the order of the log
@@ -30,13 +30,15 @@ func (r *VerifyReport) Sound() bool { return len(r.Damage) == 0 }
 // verifyDamageMax bounds the report of a store that is all garbage.
 const verifyDamageMax = 10_000
 
-// Verify reads every byte of a store and checks all there is to check, without changing anything. It
-// can be used while the store is in use. progress, if it is not nil, is called now and then with how
-// many bytes were looked at and how many there are.
+// Verify reads every byte of a store and checks all there is to check, without changing anything.
+// It can be used while the store is in use. progress, if it is not nil, is called now and then with
+// how many bytes were looked at and how many there are.
 //
 // Damage is in the report; the error is ErrNotStore, ErrNetworkFS, or that of ctx or of the file
 // system.
-func Verify(ctx context.Context, dir string, progress func(done, total int64)) (VerifyReport, error) {
+func Verify(
+	ctx context.Context, dir string, progress func(done, total int64),
+) (VerifyReport, error) {
 	v := &verifier{progress: progress, table: table{topics: make(map[string]*topicState)}}
 	err := v.run(ctx, dir)
 	v.report.Topics = v.table.live

@@ -1,9 +1,9 @@
 // Package index finds the places of a topic in one segment, without a walk over the segment.
 //
-// An Index is built while the blocks of a segment are hopped over. It promises that a lookup gives a
-// block at or before what is looked for, at most markGapBytes of the segment before it; a reader goes
-// on from there. It holds nothing but marks, so it can be thrown away and built again at any time: it
-// is never trusted over the log.
+// An Index is built while the blocks of a segment are hopped over. It promises that a lookup gives
+// a block at or before what is looked for, at most markGapBytes of the segment before it; a reader
+// goes on from there. It holds nothing but marks, so it can be thrown away and built again at any
+// time: it is never trusted over the log.
 //
 // It is not safe for concurrent use.
 package index
@@ -18,8 +18,8 @@ type Mark struct {
 	Time   int64  // of the block; Unix nanoseconds
 }
 
-// markGapBytes is how far two marks of a topic are apart in the segment, or more. A hop over that much
-// takes about as long as a read from a disk's cache; smaller gaps would cost memory.
+// markGapBytes is how far two marks of a topic are apart in the segment, or more. A hop over that
+// much takes about as long as a read from a disk's cache; smaller gaps would cost memory.
 const markGapBytes = 32 << 10
 
 // An Index holds the marks of one segment. The zero value is empty and ready.
@@ -39,8 +39,8 @@ func (x *Index) Add(topic string, m Mark) {
 	x.topics[topic] = append(marks, m)
 }
 
-// ByOffset returns the last mark that is not behind the record with that offset, and whether the topic
-// has one.
+// ByOffset returns the last mark that is not behind the record with that offset, and whether the
+// topic has one.
 func (x *Index) ByOffset(topic string, offset uint64) (Mark, bool) {
 	return x.last(topic, func(m Mark) bool { return m.Offset <= offset })
 }

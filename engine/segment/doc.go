@@ -1,10 +1,10 @@
-// Package segment is one segment file: opening and locking it, walking its blocks, telling the state
-// of its tail, appending to it and repairing it. It is the only place with fcntl.
+// Package segment is one segment file: opening and locking it, walking its blocks, telling the
+// state of its tail, appending to it and repairing it. It is the only place with fcntl.
 //
 // # Promises
 //
-//   - A block that was appended is seen whole or not at all, by every process, at every moment: it is
-//     written with a low signal behind the last sound block, and then one byte is changed.
+//   - A block that was appended is seen whole or not at all, by every process, at every moment: it
+//     is written with a low signal behind the last sound block, and then one byte is changed.
 //   - A segment only grows. Nothing below its last sound block is ever changed, and nothing is
 //     truncated but a torn tail, under the producer's lock and after its bytes were kept.
 //   - A Scanner never yields a block that is not sound as far as it looked: its frame, its header,
@@ -15,9 +15,10 @@
 //
 // # Locks
 //
-// Locks are those of open file descriptions (fcntl(2), F_OFD_SETLK): they belong to the Segment, not
-// to the process, and they exclude the POSIX locks of other programs. A producer holds one exclusive
-// range from shortly before the end of the file to infinity; ranges computed from stale sizes overlap.
+// Locks are those of open file descriptions (fcntl(2), F_OFD_SETLK): they belong to the Segment,
+// not to the process, and they exclude the POSIX locks of other programs. A producer holds one
+// exclusive range from shortly before the end of the file to infinity; ranges computed from stale
+// sizes overlap.
 //
 // # Files
 //
@@ -25,6 +26,7 @@
 //	lock.go    the producer's lock, with a wait that can be given up
 //	window.go  a view that moves over the file
 //	scan.go    Scanner: from block to block
+//	block.go   what stands inside a block
 //	resync.go  what an unsound place is, and where sound blocks begin again
 //	repair.go  keeping and removing a torn tail
 package segment

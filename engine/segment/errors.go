@@ -22,7 +22,8 @@ func (e *DamageError) Error() string {
 	if e.End >= 0 {
 		extent = fmt.Sprintf("to byte %d", e.End)
 	}
-	return fmt.Sprintf("segment stream%d.puro is damaged from byte %d %s: %s", e.Segment, e.Pos, extent, e.Reason)
+	return fmt.Sprintf("segment %s is damaged from byte %d %s: %s",
+		Name(e.Segment), e.Pos, extent, e.Reason)
 }
 
 // Is makes every *DamageError match ErrDamaged.

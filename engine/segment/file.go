@@ -13,8 +13,8 @@ import (
 	"purofs/engine/format"
 )
 
-// A Segment is one open segment file. Reading is safe for concurrent use; the methods that write need
-// the producer's lock, and one caller at a time.
+// A Segment is one open segment file. Reading is safe for concurrent use; the methods that write
+// need the producer's lock, and one caller at a time.
 type Segment struct {
 	order uint32
 	file  *os.File
@@ -44,8 +44,8 @@ func Open(dir *os.Root, order uint32, writable bool) (*Segment, error) {
 	return open(dir, order, flag, 0)
 }
 
-// Create makes a new, empty segment and forces its name to the disk. If another process was first the
-// error is fs.ErrExist.
+// Create makes a new, empty segment and forces its name to the disk. If another process was first
+// the error is fs.ErrExist.
 func Create(dir *os.Root, order uint32, perm os.FileMode) (*Segment, error) {
 	s, err := open(dir, order, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
@@ -104,8 +104,8 @@ func (s *Segment) Stat() (size int64, linked bool, err error) {
 func (s *Segment) ReadAt(p []byte, at int64) (int, error) { return s.file.ReadAt(p, at) }
 
 // Append writes a block at the end of the file, which is at, and then raises its signal. The pieces
-// are its bytes, with a low signal; start is how many bytes stand before the block's start record. If
-// syncFirst is set the block is forced to the disk before the signal is raised.
+// are its bytes, with a low signal; start is how many bytes stand before the block's start record.
+// If syncFirst is set the block is forced to the disk before the signal is raised.
 //
 // After an error the file ends at at again, if that was possible; if not, the low block is a torn
 // tail, which the next producer repairs.
@@ -185,8 +185,8 @@ func (s *Segment) undo(at int64, cause error) error {
 // ErrSync is matched by the error of a sync that the disk refused.
 var ErrSync = errors.New("syncing segment")
 
-// Sync forces the file's bytes to the disk (fdatasync(2)). After an error the kernel may have dropped
-// them, and a second call would only seem to succeed.
+// Sync forces the file's bytes to the disk (fdatasync(2)). After an error the kernel may have
+// dropped them, and a second call would only seem to succeed.
 func (s *Segment) Sync() error {
 	for {
 		err := unix.Fdatasync(s.fd)

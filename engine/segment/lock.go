@@ -31,8 +31,9 @@ type tailLock struct {
 }
 
 // LockTail takes the producer's lock: exclusive, from just before the end of the file to infinity.
-// size is the file's, which may be out of date: all such ranges overlap. It waits for at most timeout,
-// and not at all if that is 0; the error is then ErrLocked, or that of ctx. One caller at a time.
+// size is the file's, which may be out of date: all such ranges overlap. It waits for at most
+// timeout, and not at all if that is 0; the error is then ErrLocked, or that of ctx. One caller at
+// a time.
 func (s *Segment) LockTail(ctx context.Context, size int64, timeout time.Duration) error {
 	if !s.lock.pending() {
 		from := max(0, size-format.EndBytes)
@@ -61,12 +62,12 @@ func (s *Segment) UnlockTail() {
 }
 
 // ShareHead takes a shared lock on the first byte for as long as the segment is open: retention and
-// compaction keep away from it. Only for segments that are complete: a producer of an empty one locks
-// that byte. It reports false if someone is about to remove the segment.
+// compaction keep away from it. Only for segments that are complete: a producer of an empty one
+// locks that byte. It reports false if someone is about to remove the segment.
 func (s *Segment) ShareHead() (bool, error) { return s.tryLock(unix.F_RDLCK, 0, 1) }
 
-// TailLocked tells whether some other open file description holds a lock that keeps readers from the
-// bytes from pos on: a producer is at work there.
+// TailLocked tells whether some other open file description holds a lock that keeps readers from
+// the bytes from pos on: a producer is at work there.
 func (s *Segment) TailLocked(pos int64) (bool, error) {
 	lk := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: pos}
 	if err := unix.FcntlFlock(uintptr(s.fd), unix.F_OFD_GETLK, &lk); err != nil {
@@ -106,8 +107,8 @@ func (l *tailLock) pending() bool {
 	return l.waiting
 }
 
-// start sends a goroutine to wait in the kernel. It ends when the lock is granted, at the latest when
-// the process that holds it ends; nobody waits for it, since nothing can hasten it.
+// start sends a goroutine to wait in the kernel. It ends when the lock is granted, at the latest
+// when the process that holds it ends; nobody waits for it, since nothing can hasten it.
 func (l *tailLock) start(s *Segment, from int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +118,9 @@ func (l *tailLock) start(s *Segment, from int64) {
 		// Within Control the descriptor stays what it is, even if the segment is closed meanwhile.
 		conn, err := s.file.SyscallConn()
 		if err == nil {
-			err = conn.Control(func(uintptr) { l.grant(s, s.fcntl(unix.F_OFD_SETLKW, unix.F_WRLCK, from, 0)) })
+			err = conn.Control(func(uintptr) {
+				l.grant(s, s.fcntl(unix.F_OFD_SETLKW, unix.F_WRLCK, from, 0))
+			})
 		}
 		if err != nil {
 			l.grant(s, err)

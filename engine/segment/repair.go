@@ -11,9 +11,9 @@ import (
 // LostDir is the directory of a store in which the bytes that repairs removed are kept.
 const LostDir = "lost"
 
-// Repair removes a torn tail: what is behind pos, the end of the last sound block. Its bytes are first
-// copied to a new file in LostDir, whose name within the store is returned. The caller holds the
-// producer's lock.
+// Repair removes a torn tail: what is behind pos, the end of the last sound block. Its bytes are
+// first copied to a new file in LostDir, whose name within the store is returned. The caller holds
+// the producer's lock.
 func (s *Segment) Repair(dir *os.Root, pos int64) (kept string, err error) {
 	kept, err = s.keep(dir, pos)
 	if err != nil {
