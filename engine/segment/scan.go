@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -125,11 +126,19 @@ func (s *Scanner) skipMagic() error {
 		return io.EOF
 	}
 	topic, n, err := format.PeekRecord(b)
-	magic := err == nil && len(topic) == 1 && topic[0] == format.TopicMagic
-	switch {
-	case errors.Is(err, format.ErrShort), magic && n > len(b):
+	if err != nil || len(topic) != 1 || topic[0] != format.TopicMagic {
+		if len(b) < len(format.Magic) && bytes.HasPrefix(format.Magic[:], b) {
+			return ErrTorn
+		}
+		return nil // the first block, or whatever parse will make of it
+	}
+	if b, err = s.win.view(0, n); err != nil {
+		return err
+	}
+	if len(b) < n {
 		return ErrTorn
-	case magic && format.CheckRecord(b) == nil:
+	}
+	if format.CheckRecord(b) == nil {
 		s.pos, s.start = int64(n), int64(n)
 	}
 	return nil
