@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -136,34 +137,35 @@ func (l *Log) leadFor(ctx context.Context, b *Batch) error {
 // writeGroup writes one block of the batches that wait, answers those of others, and tells whether
 // the leader's own batch was among them.
 func (l *Log) writeGroup(ctx context.Context, b *Batch) (own bool, err error) {
-	group := l.queue.take(l.builder.group[:0], b)
-	l.builder.group = group
-	if len(group) == 0 {
-		return false, nil
+	w := &l.builder
+	w.group = w.group[:0]
+	err = l.commit(ctx, b)
+	if len(w.group) == 0 {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) && l.queue.withdraw(b) {
+			return true, err // only this leader gave up; the next one goes on
+		}
+		w.group = l.queue.take(w.group, b) // who waited with the leader is told what it is told
 	}
-	err = l.commit(ctx, group, b.NoWait)
-	if errors.Is(err, ErrTooManyTopics) && len(group) > 1 {
-		return l.writeSingly(ctx, group, b)
+	if errors.Is(err, ErrTooManyTopics) && len(w.group) > 1 {
+		return l.writeSingly(ctx, b)
 	}
-	for _, other := range group {
-		switch {
-		case other == b:
+	for _, other := range w.group {
+		if other == b {
 			own = true
-		case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
-			l.queue.push(other) // this leader gave up; the next one goes on
-		default:
+		} else {
 			other.done <- err
 		}
 	}
-	clear(group)
+	clear(w.group)
 	return own, err
 }
 
-// writeSingly gives each batch of a group a block of its own, so that one that is refused does not
+// writeSingly gives each batch of the group a block of its own, so that one that is refused does not
 // take the others with it.
-func (l *Log) writeSingly(ctx context.Context, group []*Batch, b *Batch) (own bool, err error) {
-	for _, single := range group {
-		answer := l.commit(ctx, []*Batch{single}, b.NoWait)
+func (l *Log) writeSingly(ctx context.Context, b *Batch) (own bool, err error) {
+	for _, single := range slices.Clone(l.builder.group) {
+		l.builder.group = append(l.builder.group[:0], single)
+		answer := l.commit(context.WithoutCancel(ctx), b)
 		if single == b {
 			own, err = true, answer
 		} else {
@@ -173,8 +175,9 @@ func (l *Log) writeSingly(ctx context.Context, group []*Batch, b *Batch) (own bo
 	return own, err
 }
 
-// commit stores a group of batches as one block.
-func (l *Log) commit(ctx context.Context, group []*Batch, noWait bool) error {
+// commit stores the group of batches in the builder as one block. If there is none yet, those that
+// wait become it once the lock is had: until then each of them can still be withdrawn.
+func (l *Log) commit(ctx context.Context, b *Batch) error {
 	if err := l.sync.poisoned(); err != nil {
 		return err
 	}
@@ -187,43 +190,52 @@ func (l *Log) commit(ctx context.Context, group []*Batch, noWait bool) error {
 		h, size := l.active, l.scan.Pos()
 		h.refs++
 		l.mu.Unlock()
-		done, err := l.commitTo(ctx, h, size, group, noWait)
+		done, err := l.commitTo(ctx, h, size, b)
 		l.mu.Lock()
 		l.drop(h)
 		l.mu.Unlock()
 		if done || err != nil {
 			return err
 		}
+		if len(l.builder.group) > 0 {
+			ctx = context.WithoutCancel(ctx) // the others go on, even if the leader would give up
+		}
 	}
 }
 
 // commitTo stores the group in the segment, whose size was seen, unless that turns out not to be
 // the active one (any more).
-func (l *Log) commitTo(
-	ctx context.Context, h *handle, size int64, group []*Batch, noWait bool,
-) (bool, error) {
-	if err := l.lock(ctx, h, size, noWait); err != nil {
+func (l *Log) commitTo(ctx context.Context, h *handle, size int64, b *Batch) (bool, error) {
+	if err := l.lock(ctx, h, size, b.NoWait); err != nil {
 		return false, err
 	}
 	defer h.UnlockTail()
+	w := &l.builder
+	if len(w.group) == 0 {
+		w.group = l.queue.take(w.group, b)
+	}
 	l.mu.Lock()
-	ready, err := l.prepare(h, l.builder.bytesOf(group))
+	ready, err := l.prepare(h, w.bytesOf(w.group))
 	if !ready || err != nil {
 		l.mu.Unlock()
 		return false, err
 	}
 	pos := l.scan.Pos()
-	err = l.builder.build(l, group, pos)
+	if err = w.build(l, w.group, pos); err != nil {
+		w.done(&l.table)
+	}
 	l.mu.Unlock()
 	if err != nil {
 		return false, err
 	}
-	w := &l.builder
 	if err := h.Append(pos, w.pieces, w.start, l.opts.Sync == SyncFlip); err != nil {
+		l.mu.Lock()
+		w.done(&l.table)
+		l.mu.Unlock()
 		return false, l.appendFailed(err)
 	}
 	l.mu.Lock()
-	l.publish(h, pos, group)
+	l.publish(h, pos, w.group)
 	l.mu.Unlock()
 	if w.sync || l.opts.Sync >= SyncAlways {
 		return true, l.sync.block(h)
@@ -356,10 +368,11 @@ func (l *Log) createNext() error {
 
 // publish takes the block that was just written at pos into account. Log.mu is held.
 func (l *Log) publish(h *handle, pos int64, group []*Batch) {
+	w := &l.builder
+	defer w.done(&l.table)
 	if l.active != h || l.scan.Pos() != pos {
 		return // a refresh was faster and has seen it
 	}
-	w := &l.builder
 	x := l.indexes[h.Order()]
 	for _, b := range group {
 		if len(b.control) > 0 {

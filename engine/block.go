@@ -101,7 +101,7 @@ func (w *blockBuilder) count(t *table, b *Batch, i int) error {
 		s = t.get(part.name)
 	}
 	if s.block != w.serial {
-		s.block, s.run = w.serial, len(w.runs)
+		s.block, s.run, s.building = w.serial, len(w.runs), true
 		w.runs = append(w.runs, format.Run{Offset: s.Next})
 		w.runTopics = append(w.runTopics, s)
 	}
@@ -110,6 +110,16 @@ func (w *blockBuilder) count(t *table, b *Batch, i int) error {
 	run.Records += part.records
 	run.ValueBytes += part.valueBytes
 	return nil
+}
+
+// done lets go of the block's topics, whether it was written or not: those that came up for nothing
+// are forgotten. Log.mu is held.
+func (w *blockBuilder) done(t *table) {
+	for _, s := range w.runTopics {
+		s.building = false
+		t.forget(s)
+	}
+	w.runTopics = w.runTopics[:0]
 }
 
 // room tells whether the topic that a control record makes still fits.

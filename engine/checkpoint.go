@@ -119,7 +119,11 @@ func (l *Log) writeCheckpoint(b []byte) error {
 	if err := l.dir.WriteFile(checkpointNew, b, 0o600); err != nil {
 		return err
 	}
-	return l.dir.Rename(checkpointNew, checkpointName)
+	err := l.dir.Rename(checkpointNew, checkpointName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // another process has renamed it meanwhile
+	}
+	return err
 }
 
 // readCheckpoint returns the checkpoint if there is one that can be used.

@@ -180,12 +180,11 @@ func (l *Log) hold(order uint32) (*handle, error) {
 		return nil, err
 	}
 	if l.active != nil && order < l.active.Order() {
-		// Complete: retention and compaction shall keep away as long as it is read.
-		if ok, err := seg.ShareHead(); err != nil || !ok {
+		// Complete: retention and compaction shall keep away as long as it is read. Whoever has it
+		// locked now, if only a producer that does not know yet that it is complete, does no harm: an
+		// open file can be read even without its name.
+		if _, err := seg.ShareHead(); err != nil {
 			seg.Close()
-			if err == nil {
-				err = fmt.Errorf("segment %s is being removed: %w", segment.Name(order), fs.ErrNotExist)
-			}
 			return nil, err
 		}
 	}
@@ -268,5 +267,6 @@ func (l *Log) Status() Status {
 	return s
 }
 
-// now is the time of a new block: never before the block before.
-func (l *Log) now() int64 { return max(time.Now().UnixNano(), l.lastTime) }
+// now is the time of a new block: behind that of the block before, whatever the clock does. By that a
+// block is told from a copy of an older one that stands in a value.
+func (l *Log) now() int64 { return max(time.Now().UnixNano(), l.lastTime+1) }

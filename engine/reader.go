@@ -27,15 +27,14 @@ type Reader struct {
 	body   []byte // the rest of the block's records
 	left   uint64 // how many of them are the topic's
 	alone  bool   // all records of the block are the topic's
-	time   time.Time
 	skips  format.Header // of a sparse block
 	sparse bool
 
-	// What Seek has read already, to know where it is; the next TryNext returns it.
-	ahead     bool
-	record    Record
-	recordErr error
-	from      point // of that record
+	record Record // what TryNext returned last
+
+	// Seek has read the record, to know where it is, or met an error; the next TryNext returns that.
+	ahead    bool
+	aheadErr error
 }
 
 // OpenReader returns a reader of the topic that starts at the position. The topic need not exist
@@ -60,8 +59,8 @@ func (r *Reader) Seek(to Position) error {
 	if s.place == s.end {
 		return nil
 	}
-	r.record, r.recordErr = r.read()
-	r.ahead = !errors.Is(r.recordErr, ErrNoRecord)
+	_, r.aheadErr = r.TryNext()
+	r.ahead = !errors.Is(r.aheadErr, ErrNoRecord)
 	return nil
 }
 
@@ -76,70 +75,66 @@ func (r *Reader) Next() uint64 { return max(r.next().next, r.floor) }
 func (r *Reader) Text() uint64 { return r.next().text }
 
 func (r *Reader) next() point {
-	if r.ahead {
-		return r.from
+	if r.ahead && r.aheadErr == nil {
+		return point{r.record.Offset, r.point.text - textBytes(&r.record)}
 	}
 	return r.point
 }
 
+// textBytes is how many bytes of the plain text a record is.
+func textBytes(record *Record) uint64 { return uint64(len(record.Value)) + 1 }
+
 // TryNext returns the next record. If there is none yet the error is ErrNoRecord, and ErrNoTopic if
 // the topic was deleted. A *DamageError is returned once for each damaged place; the call after it
 // goes on behind. The record is valid until the reader's next call.
-func (r *Reader) TryNext() (Record, error) {
+func (r *Reader) TryNext() (*Record, error) {
 	if r.ahead {
 		r.ahead = false
-		return r.record, r.recordErr
+		if r.aheadErr != nil {
+			return nil, r.aheadErr
+		}
+		return &r.record, nil
 	}
-	return r.read()
-}
-
-func (r *Reader) read() (Record, error) {
 	for {
-		if r.left == 0 {
-			if err := r.nextBlock(); err != nil {
-				r.from = r.point
-				return Record{}, err
+		for r.left > 0 {
+			found, err := r.take()
+			if err != nil {
+				return nil, err
 			}
-			continue
+			if found {
+				return &r.record, nil
+			}
 		}
-		record, err := r.nextRecord()
-		if err != nil {
-			r.from = r.point
-			return Record{}, err
+		if err := r.nextBlock(); err != nil {
+			return nil, err
 		}
-		r.from = r.point
-		offset, text := r.point.next, r.point.text+uint64(len(record.Value))+1
-		r.point = point{offset + 1, text}
-		if offset < r.floor || text <= r.floorText {
-			continue
-		}
-		return Record{Offset: offset, Time: r.time, Key: record.Key, Value: record.Value}, nil
 	}
 }
 
-// nextRecord takes the topic's next record off the block.
-func (r *Reader) nextRecord() (format.Record, error) {
-	for {
-		record, n, err := format.ParseRecord(r.body)
-		if err != nil {
-			return record, r.damagedBlock(err)
-		}
-		r.body = r.body[n:]
-		skip := uint64(0)
-		if _, control := record.Control(); !control && r.sparse {
-			if skip, err = r.skips.NextSkip(); err != nil {
-				return record, r.damagedBlock(err)
-			}
-		}
-		if r.alone || string(record.Topic) == r.topic {
-			if _, control := record.Control(); control {
-				continue
-			}
-			r.left--
-			r.point.next += skip
-			return record, nil
+// take takes one record off the block and tells whether it is one that is wanted.
+func (r *Reader) take() (bool, error) {
+	record, n, err := format.ParseRecord(r.body)
+	if err != nil {
+		return false, r.damagedBlock(err)
+	}
+	r.body = r.body[n:]
+	if _, control := record.Control(); control {
+		return false, nil
+	}
+	skip := uint64(0)
+	if r.sparse {
+		if skip, err = r.skips.NextSkip(); err != nil {
+			return false, r.damagedBlock(err)
 		}
 	}
+	if !r.alone && string(record.Topic) != r.topic {
+		return false, nil
+	}
+	r.left--
+	r.record.Offset, r.record.Key, r.record.Value = r.point.next+skip, record.Key, record.Value
+	r.point.next = r.record.Offset + 1
+	r.point.text += textBytes(&r.record)
+	return r.record.Offset >= r.floor && r.point.text > r.floorText, nil
 }
 
 // damagedBlock leaves a block whose records are not what its header says.
@@ -212,7 +207,7 @@ func (r *Reader) look(block *segment.Block) (bool, error) {
 		}
 		r.point.next = run.Offset
 		r.left, r.alone = run.Records, len(block.Runs) == 1
-		r.time = time.Unix(0, block.Time)
+		r.record.Time = time.Unix(0, block.Time)
 		body, err := r.scan.Body()
 		if err != nil {
 			r.left, r.point = 0, after

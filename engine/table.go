@@ -21,9 +21,10 @@ type topicState struct {
 	exists  bool // it has a record, or was made, and is not deleted
 	watches []*watch
 
-	// Scratch of building a block: this block's serial, and the index of the topic's run in it.
-	block uint64
-	run   int
+	// Scratch of building a block: that block's serial, and the index of the topic's run in it.
+	block    uint64
+	run      int
+	building bool // a block with records of it is being written
 }
 
 // A table holds the topics of a log at its tail. It is guarded by Log.mu.
@@ -51,9 +52,11 @@ func (t *table) get(name []byte) *topicState {
 	return s
 }
 
-// forget drops a topic that nothing is known of but that someone waited for it.
+// forget drops a topic that nothing is known of but that someone waited for it, or that an append
+// named it.
 func (t *table) forget(s *topicState) {
-	if !s.exists && !s.Deleted && s.Next == 0 && len(s.watches) == 0 {
+	unknown := !s.exists && !s.Deleted && s.Next == 0
+	if unknown && !s.building && len(s.watches) == 0 && t.topics[s.Name] == s {
 		delete(t.topics, s.Name)
 		t.bytes -= len(s.Name) + topicStateBytesMax
 	}

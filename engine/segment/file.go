@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -59,7 +60,13 @@ func Create(dir *os.Root, order uint32, perm os.FileMode) (*Segment, error) {
 }
 
 func open(dir *os.Root, order uint32, flag int, perm os.FileMode) (*Segment, error) {
-	file, err := dir.OpenFile(Name(order), flag|unix.O_NOFOLLOW, perm)
+	// Root.OpenFile follows links within the store: a segment under two names would be locked as one
+	// and counted as two.
+	if info, err := dir.Lstat(Name(order)); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("opening segment: %s is not a regular file (move it away): %w",
+			Name(order), fs.ErrInvalid)
+	}
+	file, err := dir.OpenFile(Name(order), flag, perm)
 	if err != nil {
 		return nil, fmt.Errorf("opening segment: %w", err)
 	}

@@ -43,10 +43,7 @@ func allZero(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
 func (s *Scanner) stop(err error) error {
 	var f *flaw
 	if !errors.As(err, &f) {
-		if errors.Is(err, ErrTorn) && s.limit != NoLimit {
-			return &DamageError{s.order, s.pos, s.limit, "its last block is cut off"}
-		}
-		return err
+		return s.cutOff(err)
 	}
 	end, err := s.resume(f)
 	if err != nil {
@@ -65,6 +62,17 @@ func (s *Scanner) stop(err error) error {
 	if end >= 0 {
 		s.pos = end
 	}
+	return damage
+}
+
+// cutOff makes damage of a block that is cut off, for a scanner with a limit: whoever set it knows
+// that all before it is complete.
+func (s *Scanner) cutOff(err error) error {
+	if !errors.Is(err, ErrTorn) || s.limit == NoLimit {
+		return err
+	}
+	damage := &DamageError{s.order, s.pos, s.limit, "its last block is cut off"}
+	s.pos = s.limit
 	return damage
 }
 
@@ -87,7 +95,41 @@ func (s *Scanner) resume(f *flaw) (int64, error) {
 		}
 		return -1, nil
 	}
+	if end, err := s.ownEnd(); err != nil || end >= 0 {
+		return end, err
+	}
 	return s.search(s.pos + 1)
+}
+
+// endHead is what every end record has behind its check byte.
+var endHead = []byte{0x07, 0x01, format.TopicEnd, 0x00}
+
+// ownEnd looks for the end record of the block whose start record is damaged, which says how far back
+// that start is, and returns the place behind it; -1 if there is none. What lies before it belongs to
+// this block, even if it is itself a piece of a log.
+func (s *Scanner) ownEnd() (int64, error) {
+	last := min(s.limit, s.pos+format.BlockBytesMax) - format.EndBytes
+	for at := s.pos + format.StartBytes; at <= last; {
+		view, err := s.win.view(at, searchBytes)
+		if err != nil {
+			return 0, err
+		}
+		for i := 1; i+format.EndBytes-1 <= len(view); i++ {
+			found := bytes.Index(view[i:], endHead)
+			if found < 0 {
+				break
+			}
+			i += found
+			if end := at + int64(i) - 1; format.ParseEnd(view[i-1:], int(end-s.pos)) == nil {
+				return end + format.EndBytes, nil
+			}
+		}
+		if len(view) < searchBytes {
+			break
+		}
+		at += searchBytes - (format.EndBytes - 1)
+	}
+	return -1, nil
 }
 
 // raisedStart is what every raised start record has behind its check byte.
@@ -97,7 +139,7 @@ var raisedStart = []byte{0x08, 0x01, format.TopicStart, 0x00, 0x01}
 const searchBytes = windowBytesMax
 
 // search looks for the next block that is sound in every respect, from a place on; -1 if there is
-// none. A candidate must not be older than what came before: that would be a copy, in a value.
+// none. A candidate must be newer than what came before: otherwise it is a copy, in a value.
 func (s *Scanner) search(from int64) (int64, error) {
 	probe := &Scanner{Full: true, seg: s.seg, order: s.order, limit: s.limit}
 	probe.win = window{file: s.seg, ahead: windowBytesMin}
@@ -128,7 +170,7 @@ func (s *Scanner) search(from int64) (int64, error) {
 // plausible tells whether a block found behind damage can be the log's own.
 func (s *Scanner) plausible(b *Block) bool {
 	if b.Header {
-		return b.Time >= s.lastTime
+		return b.Time > s.lastTime
 	}
 	return !s.headers
 }

@@ -80,7 +80,7 @@ func (s *Scanner) Next() (*Block, error) {
 	}
 	if s.pos == 0 {
 		if err := s.skipMagic(); err != nil {
-			return nil, err
+			return nil, s.cutOff(err)
 		}
 		if s.pos >= s.limit {
 			return nil, io.EOF
@@ -125,23 +125,15 @@ func (s *Scanner) skipMagic() error {
 	if len(b) == 0 {
 		return io.EOF
 	}
-	topic, n, err := format.PeekRecord(b)
-	if err != nil || len(topic) != 1 || topic[0] != format.TopicMagic {
-		if len(b) < len(format.Magic) && bytes.HasPrefix(format.Magic[:], b) {
-			return ErrTorn
-		}
-		return nil // the first block, or whatever parse will make of it
-	}
-	if b, err = s.win.view(0, n); err != nil {
-		return err
-	}
-	if len(b) < n {
+	if len(b) < len(format.Magic) && bytes.HasPrefix(format.Magic[:], b) {
 		return ErrTorn
 	}
-	if format.CheckRecord(b) == nil {
+	record, n, err := format.ParseRecord(b)
+	if kind, control := record.Control(); err == nil && control && kind == format.TopicMagic &&
+		format.CheckRecord(b) == nil {
 		s.pos, s.start = int64(n), int64(n)
 	}
-	return nil
+	return nil // what else stands there is the first block, or whatever parse will make of it
 }
 
 // A flaw is why a block is not sound. length is that of its start record, if that can be believed.

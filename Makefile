@@ -1,0 +1,68 @@
+# Targets are explained by `make`. Variables that may be set: PREFIX and DESTDIR (install), SEED and
+# TESTFLAGS (test), BENCH, BENCHFLAGS and ROUNDS (bench), FUZZTIME (fuzz).
+
+PREFIX    ?= /usr/local
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+SEED      ?= $(shell date +%s)
+SEED      := $(SEED)
+BENCH     ?= .
+ROUNDS    ?= 5
+FUZZTIME  ?= 30s
+
+BINDIR    := $(DESTDIR)$(PREFIX)/bin
+SHAREDIR  := $(DESTDIR)$(PREFIX)/share
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@echo 'purofs: event logs as files. Targets:'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: build
+build: ## build bin/purofs
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/purofs ./cmd/purofs
+
+.PHONY: install
+install: build ## install the program and the shell completions under PREFIX (/usr/local)
+	install -D -m 755 bin/purofs $(BINDIR)/purofs
+	install -d $(SHAREDIR)/bash-completion/completions $(SHAREDIR)/zsh/site-functions \
+		$(SHAREDIR)/fish/vendor_completions.d
+	bin/purofs completion bash > $(SHAREDIR)/bash-completion/completions/purofs
+	bin/purofs completion zsh > $(SHAREDIR)/zsh/site-functions/_purofs
+	bin/purofs completion fish > $(SHAREDIR)/fish/vendor_completions.d/purofs.fish
+
+.PHONY: deps
+deps: ## install the Debian packages that mounts and tests need, if any is missing
+	@.ci/deps
+
+.PHONY: demo
+demo: deps build ## watch it work, on the package database of this machine
+	@PATH="$(CURDIR)/bin:$$PATH" .ci/demo
+
+.PHONY: test
+test: deps ## run every test with the race detector, real mounts included
+	go vet ./...
+	@echo 'to run these tests in the same order again: make test SEED=$(SEED)'
+	go test -race -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./...
+
+.PHONY: lint
+lint: ## check format, vet, staticcheck and the size of files and lines
+	@.ci/lint
+
+.PHONY: bench
+bench: deps ## run the benchmarks
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 2h $(BENCHFLAGS) ./...
+	@echo 'the engine beside other logs, $(ROUNDS) times:'
+	cd engine/benchmarks && go test -c -o ../../bin/ && for round in $$(seq $(ROUNDS)); do \
+		../../bin/benchmarks.test -test.run '^$$' -test.bench '$(BENCH)' -test.benchmem \
+			-test.benchtime 200ms || echo "--- FAIL: round $$round"; \
+	done | tee ../../bin/benchmarks.txt && go run ./cmd/ratios < ../../bin/benchmarks.txt
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"purofs/engine"
+)
+
+// A verifyCommand checks every byte of a store.
+type verifyCommand struct {
+	env  *environment
+	json bool
+}
+
+func newVerifyCommand(env *environment) *cobra.Command {
+	c := &verifyCommand{env: env}
+	cmd := &cobra.Command{
+		Use:     "verify STORE",
+		GroupID: groupStore,
+		Short:   "Check every byte of a store",
+		Long: `Verify reads a whole store and says what state it is in. It changes nothing and can run
+while the store is in use.
+
+The end of a store is "clean"; "open" while an append is under way; "sealed" between two
+segments; or "torn" by an append whose process died. A torn end is no damage: nothing of it was
+ever promised, and the next append removes it. Damage, bytes that are not what was written, is
+listed with its place, and makes the exit status 3.`,
+		Example: `  purofs verify /srv/events
+  purofs verify --json /srv/events | jq '.damage[]'`,
+		Args:              arguments("STORE"),
+		ValidArgsFunction: completeDirectories(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.Run(cmd.Context(), args[0])
+		},
+	}
+	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
+	return cmd
+}
+
+// Run checks and prints what was found.
+func (c *verifyCommand) Run(ctx context.Context, store string) error {
+	progress, endProgress := c.progress()
+	report, err := engine.Verify(ctx, store, progress)
+	endProgress()
+	if err != nil {
+		return hintMissingStore(err)
+	}
+	if c.json {
+		err = c.printJSON(store, report)
+	} else {
+		err = c.printTable(store, report)
+	}
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	if !report.Sound() {
+		return errDamageFound
+	}
+	return nil
+}
+
+// progress returns a function that shows how far a check is, to a person at a terminal, and one
+// that wipes it away.
+func (c *verifyCommand) progress() (show func(done, total int64), end func()) {
+	if !isTerminal(c.env.err) {
+		return func(int64, int64) {}, func() {}
+	}
+	bar := progressbar.NewOptions64(-1,
+		progressbar.OptionSetWriter(c.env.err),
+		progressbar.OptionSetDescription("verify"),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+	show = func(done, total int64) {
+		if bar.GetMax64() != total {
+			bar.ChangeMax64(total)
+		}
+		_ = bar.Set64(done)
+	}
+	return show, func() { _ = bar.Clear() }
+}
+
+func (c *verifyCommand) printTable(store string, report engine.VerifyReport) error {
+	table := tabwriter.NewWriter(c.env.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "store\t%s\n", store)
+	fmt.Fprintf(table, "segments\t%d\n", report.Segments)
+	fmt.Fprintf(table, "bytes\t%d\n", report.Bytes)
+	fmt.Fprintf(table, "topics\t%d\n", report.Topics)
+	fmt.Fprintf(table, "blocks\t%d\n", report.Blocks)
+	fmt.Fprintf(table, "records\t%d\n", report.Records)
+	fmt.Fprintf(table, "end\t%s\n", report.Tail)
+	if report.TornBytes > 0 {
+		fmt.Fprintf(table, "torn\t%d bytes that the next append removes and keeps in lost/\n",
+			report.TornBytes)
+	}
+	if report.Sound() {
+		fmt.Fprintln(table, "damage\tnone")
+	}
+	for _, damage := range report.Damage {
+		fmt.Fprintf(table, "damage\t%v\n", damage)
+	}
+	return table.Flush()
+}
+
+// A verifyLine is a report as JSON.
+type verifyLine struct {
+	Store     string       `json:"store"`
+	Sound     bool         `json:"sound"`
+	Segments  int          `json:"segments"`
+	Bytes     int64        `json:"bytes"`
+	Topics    int          `json:"topics"`
+	Blocks    int64        `json:"blocks"`
+	Records   int64        `json:"records"`
+	End       string       `json:"end"`
+	TornBytes int64        `json:"torn_bytes"`
+	Damage    []damageLine `json:"damage"`
+}
+
+// A damageLine is one damaged place as JSON.
+type damageLine struct {
+	Segment uint32 `json:"segment"`
+	From    int64  `json:"from"`
+	To      *int64 `json:"to"` // null if the rest of the segment is damaged
+	Reason  string `json:"reason"`
+}
+
+func (c *verifyCommand) printJSON(store string, report engine.VerifyReport) error {
+	line := verifyLine{
+		Store:     store,
+		Sound:     report.Sound(),
+		Segments:  report.Segments,
+		Bytes:     report.Bytes,
+		Topics:    report.Topics,
+		Blocks:    report.Blocks,
+		Records:   report.Records,
+		End:       report.Tail,
+		TornBytes: report.TornBytes,
+		Damage:    []damageLine{},
+	}
+	for _, damage := range report.Damage {
+		place := damageLine{Segment: damage.Segment, From: damage.Pos, Reason: damage.Reason}
+		if damage.End >= 0 {
+			place.To = &damage.End
+		}
+		line.Damage = append(line.Damage, place)
+	}
+	encoder := json.NewEncoder(c.env.out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(line)
+}

@@ -1,0 +1,235 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"purofs/engine"
+	"purofs/fs/transport"
+	"purofs/nodes"
+)
+
+// endGrace is how long who has a file open may go on with it when the mount ends: long enough to see the
+// end of the file, or to finish an append.
+const endGrace = time.Second
+
+// A Mounted is a store that is mounted. Its methods are safe for concurrent use.
+type Mounted struct {
+	config Config
+	log    *engine.Log
+	tree   *nodes.Tree
+	conn   *transport.Conn
+	watch  *mountWatch
+	device string // of the mount, as the mount table names it
+
+	served   chan error // gets the end of conn.Serve
+	stop     chan struct{}
+	stopOnce sync.Once
+	ended    chan struct{} // closed at the end of all
+	err      error         // set before that
+}
+
+// Mount mounts a store and returns when the mount answers. ctx bounds the time until then; to end the
+// mount call Unmount.
+//
+// The error matches ErrPlace if the mount point is of no use, one of engine.Open's if the store is, or is
+// that of mount(2) or fusermount3.
+func Mount(ctx context.Context, config Config) (*Mounted, error) {
+	if config.Engine.Logger == nil {
+		config.Engine.Logger = &config.Logger
+	}
+	config.Engine.ReadOnly = config.ReadOnly
+	if err := checkPlace(&config); err != nil {
+		return nil, err
+	}
+	log, err := engine.Open(ctx, config.Store, config.Engine)
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	m := &Mounted{
+		config: config, log: log,
+		served: make(chan error, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if err := m.start(ctx); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	go m.run()
+	return m, nil
+}
+
+// start mounts and waits for the kernel's first request. After an error nothing is left but the log.
+func (m *Mounted) start(ctx context.Context) error {
+	tree, err := m.newTree()
+	if err != nil {
+		return err
+	}
+	fd, err := attach(&m.config)
+	if err != nil {
+		return err
+	}
+	m.tree = tree
+	m.conn = transport.New(fd, tree, m.config.Logger)
+	m.tree.SetKernel(m.conn)
+	go func() { m.served <- m.conn.Serve() }()
+	if err := m.awaitFirst(ctx); err != nil {
+		if detachErr := detach(m.config.Mountpoint); detachErr != nil {
+			return errors.Join(err, detachErr) // so it goes on until the process ends
+		}
+		<-m.served
+		m.tree.Shutdown()
+		return err
+	}
+	return nil
+}
+
+// awaitFirst returns when the mount answers and is being watched.
+func (m *Mounted) awaitFirst(ctx context.Context) error {
+	select {
+	case <-m.conn.Ready():
+	case err := <-m.served:
+		m.served <- err
+		return fmt.Errorf("the mount ended at its start: %w", err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	entries, err := readMountTable()
+	if err != nil {
+		return err
+	}
+	own, ok := topMount(entries, m.config.Mountpoint)
+	if !ok {
+		return fmt.Errorf("%s is not in %s", m.config.Mountpoint, mountTableName)
+	}
+	m.device = own.device
+	m.watch, err = watchMount(own.device)
+	return err
+}
+
+func (m *Mounted) newTree() (*nodes.Tree, error) {
+	info, err := os.Stat(m.config.Store)
+	if err != nil {
+		return nil, err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return nodes.NewTree(nodes.Config{
+		Log:    nodes.EngineLog(m.log),
+		Logger: &m.config.Logger,
+		UID:    owner.Uid,
+		GID:    owner.Gid,
+		NewTopic: engine.TopicAttr{
+			Mode: uint32(info.Mode().Perm()), UID: owner.Uid, GID: owner.Gid,
+		},
+		ValueBytes:  m.config.Engine.ValueBytes,
+		ReadOnly:    m.config.ReadOnly,
+		AutoCreate:  m.config.AutoCreate,
+		AllowDelete: m.config.AllowDelete,
+		Version:     m.config.Version,
+		Mountpoint:  m.config.Mountpoint,
+		Options:     m.config.options(),
+	}), nil
+}
+
+// run sees the mount through to its end.
+func (m *Mounted) run() {
+	defer close(m.ended)
+	var detachErr, err error
+	select {
+	case err = <-m.served: // unmounted by somebody else
+	case <-m.watch.detached: // likewise, lazily: files are open
+		m.tree.Shutdown()
+		err = m.finish()
+	case <-m.stop:
+		m.tree.Shutdown()
+		detachErr = m.detach()
+		err = m.finish()
+	}
+	m.watch.stop()
+	m.tree.Shutdown()
+	m.err = errors.Join(detachErr, err, m.log.Close())
+}
+
+// detach unmounts what is still ours.
+func (m *Mounted) detach() error {
+	entries, err := readMountTable()
+	if err != nil {
+		return err
+	}
+	top, ok := topMount(entries, m.config.Mountpoint)
+	switch {
+	case !ok:
+		return nil
+	case top.device != m.device:
+		return fmt.Errorf("something is mounted over %s (unmount it twice)", m.config.Mountpoint)
+	}
+	return detach(m.config.Mountpoint)
+}
+
+// finish waits until nothing of the mount is in use any more, but not for long.
+func (m *Mounted) finish() error {
+	grace := time.NewTimer(endGrace)
+	defer grace.Stop()
+	select {
+	case err := <-m.served:
+		return err
+	case <-grace.C:
+	}
+	m.config.Logger.Warn().Dur("after", endGrace).Msg("the mount is still in use: cutting it off")
+	if err := abort(m.device); err != nil {
+		m.config.Logger.Warn().Err(err).Msg("the mount ends when nobody uses it any more")
+	}
+	return <-m.served
+}
+
+// Wait returns when the mount has ended and the log is closed: nil if that went well, whoever ended it.
+func (m *Mounted) Wait() error {
+	<-m.ended
+	return m.err
+}
+
+// Unmount ends the mount: readers that wait see the end of the file, appends under way finish, the
+// file system is unmounted, lazily if it is still in use, and the log is closed. It returns what Wait
+// returns, or the error of ctx if that ends first; the mount ends nevertheless. It may be called again.
+func (m *Mounted) Unmount(ctx context.Context) error {
+	m.stopOnce.Do(func() { close(m.stop) })
+	select {
+	case <-m.ended:
+		return m.err
+	case <-ctx.Done():
+		return fmt.Errorf("the mount on %s has not ended yet: %w", m.config.Mountpoint, ctx.Err())
+	}
+}
+
+// UnmountPath unmounts a store that any process has mounted on a directory, lazily if it is in use. The
+// process that serves it then lets waiting readers go and ends. An error matches ErrPlace if no store is
+// mounted there.
+func UnmountPath(mountpoint string) error {
+	point, err := filepath.Abs(mountpoint)
+	if err != nil {
+		return err
+	}
+	entries, err := readMountTable()
+	if err != nil {
+		return err
+	}
+	top, ok := topMount(entries, point)
+	if !ok {
+		// Perhaps by another name. A dead mount has none, so this comes second.
+		if point, err = filepath.EvalSymlinks(point); err != nil {
+			return err
+		}
+		top, ok = topMount(entries, point)
+	}
+	switch {
+	case !ok:
+		return placeError("nothing is mounted on %s", point)
+	case top.fsType != fsType:
+		return placeError("%s is a mount of type %s, not of purofs (use umount)", point, top.fsType)
+	}
+	return detach(point)
+}

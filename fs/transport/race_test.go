@@ -1,0 +1,229 @@
+package transport_test
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"purofs/fs/transport"
+	"purofs/nodes"
+)
+
+// A fakeKernel is the other end of a connection: a socket that keeps messages apart, as /dev/fuse does.
+// With it the order of requests and interrupts is the test's to choose.
+type fakeKernel struct {
+	t      *testing.T
+	fd     int
+	served chan error
+	hungUp sync.Once
+}
+
+func newFakeKernel(t *testing.T, fsys transport.FileSystem) *fakeKernel {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := transport.New(fds[1], fsys, zerolog.Nop())
+	k := &fakeKernel{t: t, fd: fds[0], served: make(chan error, 1)}
+	go func() { k.served <- conn.Serve() }()
+	t.Cleanup(k.hangUp)
+	return k
+}
+
+// hangUp ends the connection as the kernel might, and waits for its end.
+func (k *fakeKernel) hangUp() {
+	k.hungUp.Do(func() {
+		if err := unix.Close(k.fd); err != nil {
+			k.t.Error(err)
+		}
+		<-k.served
+	})
+}
+
+// send sends one request; T begins with a fuse.InHeader.
+func send[T any](k *fakeKernel, opcode uint32, unique uint64, in *T, payload string) {
+	k.t.Helper()
+	header := (*fuse.InHeader)(unsafe.Pointer(in))
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(in)), unsafe.Sizeof(*in))
+	header.Opcode, header.Unique, header.Length = opcode, unique, uint32(len(bytes)+len(payload))
+	if _, err := unix.Write(k.fd, append(bytes, payload...)); err != nil {
+		k.t.Error(err)
+	}
+}
+
+// receive returns the number and the error of the next answer.
+func (k *fakeKernel) receive() (unique uint64, errno syscall.Errno) {
+	k.t.Helper()
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := unix.Read(k.fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n < 16 {
+			k.t.Errorf("answer of %d bytes, %v", n, err)
+			return 0, 0
+		}
+		if length := binary.NativeEndian.Uint32(buf); int(length) != n {
+			k.t.Errorf("answer of %d bytes says it has %d", n, length)
+		}
+		status := int32(binary.NativeEndian.Uint32(buf[4:]))
+		return binary.NativeEndian.Uint64(buf[8:]), syscall.Errno(-status)
+	}
+}
+
+const (
+	opRead      = 15
+	opWrite     = 16
+	opInterrupt = 36
+)
+
+// racyFS answers reads at once, parks them and answers from elsewhere, or waits for their interrupt.
+type racyFS struct {
+	nullFS
+	wakers sync.WaitGroup
+}
+
+func (r *racyFS) ServeRead(in *fuse.ReadIn, req nodes.ReadRequest) {
+	switch in.Offset % 3 {
+	case 0:
+		req.Reply(copy(req.Buffer(), "now"))
+	case 1:
+		r.park(req)
+	case 2:
+		w := &waiter{req: req}
+		req.Park(func() {
+			if w.take() {
+				req.Fail(syscall.EINTR)
+			}
+		})
+		r.wakers.Go(func() {
+			if w.take() {
+				req.Reply(copy(req.Buffer(), "later"))
+			}
+		})
+	}
+}
+
+func newRacyFS() *racyFS {
+	r := &racyFS{nullFS: *newNullFS()}
+	r.parked = make(chan struct{}, 1<<16)
+	return r
+}
+
+// Every request is answered once, whatever the order of answers and interrupts.
+func TestAnswersAndInterruptsRace(t *testing.T) {
+	const rounds, batch = 200, 64
+	fsys := newRacyFS()
+	k := newFakeKernel(t, fsys)
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+	unique := uint64(2)
+	for range rounds {
+		waiting := make(map[uint64]bool)
+		for range batch {
+			waiting[unique] = true
+			if random.IntN(4) == 0 {
+				in := &fuse.WriteIn{Size: 1}
+				in.NodeId = []uint64{nodeNull, nodeStuck}[random.IntN(2)]
+				send(k, opWrite, unique, in, "x")
+			} else {
+				send(k, opRead, unique, &fuse.ReadIn{Size: 4096, Offset: random.Uint64()}, "")
+			}
+			if random.IntN(2) == 0 {
+				send(k, opInterrupt, unique|1, &fuse.InterruptIn{Unique: unique}, "")
+			}
+			unique += 2
+		}
+		k.collect(waiting)
+	}
+	k.hangUp()
+	fsys.wakers.Wait()
+}
+
+// collect interrupts what waits until everything is answered, as the kernel does for a killed process.
+func (k *fakeKernel) collect(waiting map[uint64]bool) {
+	k.t.Helper()
+	for unique := range waiting {
+		send(k, opInterrupt, unique|1, &fuse.InterruptIn{Unique: unique}, "")
+	}
+	for len(waiting) > 0 {
+		unique, errno := k.receive()
+		switch {
+		case unique&1 == 1 && errno == syscall.EAGAIN:
+			if waiting[unique&^1] {
+				send(k, opInterrupt, unique, &fuse.InterruptIn{Unique: unique &^ 1}, "")
+			}
+		case !waiting[unique]:
+			k.t.Fatalf("request %d is answered twice (%v)", unique, errno)
+		case errno != 0 && errno != syscall.EINTR:
+			k.t.Fatalf("request %d: got %v", unique, errno)
+		default:
+			delete(waiting, unique)
+		}
+	}
+}
+
+// The end of the connection comes while requests arrive, wait and are answered.
+func TestEndRacesWithRequests(t *testing.T) {
+	for round := range 100 {
+		fsys := newRacyFS()
+		k := newFakeKernel(t, fsys)
+		n := round % 50
+		for i := range n {
+			send(k, opRead, uint64(2*i+2), &fuse.ReadIn{Size: 100, Offset: uint64(i)}, "")
+		}
+		var ends sync.WaitGroup
+		ends.Go(func() { fsys.wake("end") })
+		k.hangUp()
+		ends.Wait()
+		fsys.wakers.Wait()
+		if left := fsys.wake("late"); left != 0 {
+			t.Fatalf("round %d: %d of %d reads have not been interrupted", round, left, n)
+		}
+	}
+}
+
+func TestParkedReadIsSmall(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector multiplies memory")
+	}
+	const n = 4096
+	fsys := newNullFS()
+	k := newFakeKernel(t, fsys)
+	var before, after runtime.MemStats
+	collectGarbage()
+	runtime.ReadMemStats(&before)
+	for i := range n {
+		in := &fuse.ReadIn{Size: 1 << 20}
+		in.NodeId = nodeStream
+		send(k, opRead, uint64(2*i+2), in, "")
+		<-fsys.parked
+	}
+	collectGarbage()
+	runtime.ReadMemStats(&after)
+	inUse := func(m *runtime.MemStats) int { return int(m.HeapAlloc + m.StackInuse) }
+	each := (inUse(&after) - inUse(&before)) / n
+	t.Logf("%d bytes each", each)
+	if each > 512 {
+		t.Errorf("a waiting READ takes %d bytes, want at most 512", each)
+	}
+	k.hangUp()
+}
+
+// collectGarbage empties pools too, which give up what they hold in two steps.
+func collectGarbage() {
+	for range 3 {
+		runtime.GC()
+	}
+}

@@ -1,0 +1,198 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"purofs/engine"
+	"purofs/nodes/codec"
+)
+
+// A sink is a batch of records of one topic on its way from a handle to the log. Records are
+// encoded into it straight from the bytes of the request.
+type sink struct {
+	batch engine.Batch
+	topic string
+}
+
+// Add implements codec.Sink.
+func (s *sink) Add(key, head, tail []byte) {
+	if len(head) == 0 {
+		s.batch.Add(s.topic, key, tail)
+		return
+	}
+	s.batch.Add(s.topic, key, head, tail)
+}
+
+// An appendHandle is one open append file. All whole lines of one WRITE are one atomic append; a
+// line without its newline is carried until that comes, or until who wrote it closes the file or
+// syncs it.
+type appendHandle struct {
+	tree  *Tree
+	topic *topic
+	flags uint32 // of open(2)
+
+	mu       sync.Mutex // orders the writes, guards what follows
+	lines    codec.Splitter
+	counted  int    // bytes of the carry that the tree's limit counts
+	owner    uint64 // lock owner of the last write
+	hasOwner bool
+}
+
+func (t *Tree) openAppend(tp *topic, flags uint32) (*appendHandle, error) {
+	if t.config.ReadOnly && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		return nil, engine.ErrReadOnly
+	}
+	if _, err := t.info(tp); err != nil {
+		return nil, err
+	}
+	return &appendHandle{
+		tree: t, topic: tp, flags: flags, lines: codec.NewLines(t.config.ValueBytes),
+	}, nil
+}
+
+// write stores the whole lines of data as one block. ctx ends the wait for the log's lock.
+func (h *appendHandle) write(ctx context.Context, in *fuse.WriteIn, data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.owner, h.hasOwner = in.LockOwner, in.WriteFlags&fuse.WRITE_LOCKOWNER != 0
+	s := h.sink()
+	defer h.done(s)
+	err := h.lines.Split(data, s)
+	if err == nil {
+		err = h.reserve()
+	}
+	if err == nil && s.batch.Len() > 0 {
+		s.batch.Sync = (in.Flags|h.flags)&syscall.O_DSYNC != 0
+		err = h.store(ctx, s)
+	}
+	if err == nil {
+		h.lines.Keep()
+	}
+	return err
+}
+
+// flush ends the unfinished line if who closes the file is who wrote it: a child that inherited the
+// file and exits has another lock owner. The line is gone then in any case, because close(2) has
+// reported what became of it; nor can an interrupt come between, after which it might be stored and
+// reported as an error.
+func (h *appendHandle) flush(lockOwner uint64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.hasOwner || h.owner != lockOwner {
+		return nil
+	}
+	defer h.drop()
+	return h.endLine(context.Background())
+}
+
+// fsync ends the unfinished line, and returns when everything is on the disk. A line that could not
+// be stored stays unfinished.
+func (h *appendHandle) fsync(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.endLine(ctx); err != nil {
+		return err
+	}
+	h.drop()
+	return h.tree.log.Sync(ctx)
+}
+
+// release stores what nobody could be told of any more: the unfinished line of a writer whose file
+// was closed by another.
+func (h *appendHandle) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.endLine(context.Background()); err != nil {
+		h.tree.failed(h.topic.name, "storing the last line of a file that was closed", err)
+	}
+	h.drop()
+}
+
+// endLine stores the unfinished line, if there is one. mu is held, as below.
+func (h *appendHandle) endLine(ctx context.Context) error {
+	s := h.sink()
+	defer h.done(s)
+	if !h.lines.End(s) {
+		return nil
+	}
+	s.batch.Sync = h.flags&syscall.O_DSYNC != 0
+	return h.store(ctx, s)
+}
+
+func (h *appendHandle) store(ctx context.Context, s *sink) error {
+	if h.topic.removed.Load() {
+		return errRemoved
+	}
+	s.batch.NoWait = h.flags&syscall.O_NONBLOCK != 0
+	err := h.tree.log.Append(ctx, &s.batch)
+	if err == nil {
+		h.topic.seen.Store(true)
+	}
+	return err
+}
+
+// reserve has the tree's limit count what will be carried after the write.
+func (h *appendHandle) reserve() error {
+	more := int64(h.lines.Pending() - h.counted)
+	if more <= 0 {
+		return nil
+	}
+	if h.tree.carried.Add(more) > CarryBytesMax {
+		h.tree.carried.Add(-more)
+		return errCarryFull
+	}
+	h.counted += int(more)
+	return nil
+}
+
+// settle has the tree's limit count what is carried.
+func (h *appendHandle) settle() {
+	if more := h.lines.Carried() - h.counted; more != 0 {
+		h.tree.carried.Add(int64(more))
+		h.counted += more
+	}
+}
+
+func (h *appendHandle) drop() {
+	h.lines.Drop()
+	h.settle()
+}
+
+func (h *appendHandle) sink() *sink {
+	s := h.tree.sinks.Get().(*sink)
+	s.topic = h.topic.name
+	return s
+}
+
+// done gives the sink back when the handle carries what it will carry.
+func (h *appendHandle) done(s *sink) {
+	s.batch.Reset()
+	h.tree.sinks.Put(s)
+	h.settle()
+}
+
+// read is for a file that was opened to read and write: nothing comes out of it.
+func (h *appendHandle) read(_ *fuse.ReadIn, req ReadRequest) { req.Reply(0) }
+
+func (h *appendHandle) poll(*PollIn) uint32 {
+	return pollOut | pollIn
+}
+
+// errno is what who writes sees of an error.
+func (h *appendHandle) errno(call string, err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	if !errors.Is(err, context.Canceled) {
+		h.tree.refused(h.topic.name, call, err)
+	}
+	return errnoFor(err, h.flags&syscall.O_NONBLOCK != 0)
+}

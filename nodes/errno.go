@@ -1,0 +1,101 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	"purofs/engine"
+	"purofs/nodes/codec"
+)
+
+// Errors of the tree itself.
+var (
+	// errRemoved is met by those who still use a topic that was removed.
+	errRemoved = errors.New("the topic was removed")
+	// errNotAllowed is met by every change of the tree that is not one of a topic.
+	errNotAllowed = errors.New("only topics can be changed, by mkdir, rmdir, chmod and chown")
+	// errDeleteOff is met by rmdir of a topic without the option that allows it.
+	errDeleteOff = errors.New("topics can be removed only on a mount with the option allow_delete")
+	// errBeyondEnd is met by a read of a stream at a place that the topic does not have.
+	errBeyondEnd = errors.New("a stream cannot be read beyond its end")
+	// errOvertaken is met once by a reader whose place was removed by retention.
+	errOvertaken = errors.New("records were removed before they were read")
+	// errLost is met by a read at a place whose bytes were lost to damage.
+	errLost = errors.New("the bytes at this place were lost")
+	// errCarryFull is met by a write when all handles together carry too much of unfinished lines.
+	errCarryFull = errors.New("too many bytes of unfinished lines are held, end them with newlines")
+	// errNameTooLong is met by a name that is longer than a topic's may be.
+	errNameTooLong = errors.New("the name is too long for a topic")
+)
+
+// errnos is the one table of what a program sees of an error. The first row that matches counts, so
+// an error that wraps another stands above it.
+var errnos = []struct {
+	err   error
+	errno syscall.Errno
+}{
+	{context.Canceled, syscall.EINTR},
+	{context.DeadlineExceeded, syscall.EBUSY},
+
+	{engine.ErrTooLarge, syscall.EMSGSIZE},
+	{codec.ErrTooLong, syscall.EMSGSIZE},
+	{errNameTooLong, syscall.ENAMETOOLONG},
+	{engine.ErrInvalidTopic, syscall.EINVAL},
+	{engine.ErrEmptyBatch, syscall.EINVAL},
+	{engine.ErrOption, syscall.EINVAL},
+	{engine.ErrPosition, syscall.ENOENT},
+	{engine.ErrNoTopic, syscall.ENOENT},
+	{engine.ErrTooManyTopics, syscall.ENOSPC},
+	{engine.ErrNoRecord, syscall.EAGAIN},
+
+	{engine.ErrLocked, syscall.EBUSY},
+	{engine.ErrReadOnly, syscall.EROFS},
+	{engine.ErrPoisoned, syscall.EIO},
+	{engine.ErrDamaged, syscall.EIO},
+	{engine.ErrVanished, syscall.EIO},
+	{engine.ErrClosed, syscall.EIO},
+	{engine.ErrNotStore, syscall.EIO},
+	{engine.ErrNetworkFS, syscall.EIO},
+
+	{errRemoved, syscall.ESTALE},
+	{errNotAllowed, syscall.EPERM},
+	{errDeleteOff, syscall.EPERM},
+	{errBeyondEnd, syscall.ESPIPE},
+	{errOvertaken, syscall.EPIPE},
+	{errLost, syscall.EIO},
+	{errCarryFull, syscall.ENOBUFS},
+}
+
+// errnoOf returns what a program sees of err. An error of the operating system that is none of the
+// table's passes through (ENOSPC, EDQUOT, EFBIG, ...), except those by which the kernel would
+// understand something else: that the call was interrupted, or is not implemented at all. Whatever
+// is left is EIO.
+func errnoOf(err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	for _, row := range errnos {
+		if errors.Is(err, row.err) {
+			return row.errno
+		}
+	}
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return syscall.EIO
+	}
+	switch errno {
+	case 0, syscall.EINTR, syscall.EAGAIN, syscall.ENOSYS:
+		return syscall.EIO
+	}
+	return errno
+}
+
+// errnoFor is errnoOf for a handle: one that was opened with O_NONBLOCK is told to try again where
+// another is told that the log is busy.
+func errnoFor(err error, nonblock bool) syscall.Errno {
+	if nonblock && errors.Is(err, engine.ErrLocked) {
+		return syscall.EAGAIN
+	}
+	return errnoOf(err)
+}

@@ -1,0 +1,54 @@
+package nodes
+
+import "syscall"
+
+// Seams for the tests of package nodes_test.
+
+var (
+	ErrnoFor  = errnoFor
+	ShownName = shownName
+	TopicName = topicName
+)
+
+// TableErrors are the errors in the table of errno.go, in its order.
+func TableErrors() []error {
+	errs := make([]error, 0, len(errnos))
+	for _, row := range errnos {
+		errs = append(errs, row.err)
+	}
+	return errs
+}
+
+// Tree's own errors.
+var (
+	ErrRemoved     = errRemoved
+	ErrNotAllowed  = errNotAllowed
+	ErrDeleteOff   = errDeleteOff
+	ErrBeyondEnd   = errBeyondEnd
+	ErrOvertaken   = errOvertaken
+	ErrLost        = errLost
+	ErrCarryFull   = errCarryFull
+	ErrNameTooLong = errNameTooLong
+)
+
+// Errno is errnoOf.
+func Errno(err error) syscall.Errno { return errnoOf(err) }
+
+// Sizes tells how much the tree remembers: topics, nodes under from/, open handles and waiting
+// reads.
+func (t *Tree) Sizes() (topics, from, handles, waiting int) {
+	t.topics.mu.Lock()
+	topics, from = len(t.topics.byNumber), len(t.topics.from)
+	t.topics.mu.Unlock()
+	handles = len(t.handles.all())
+	t.waiters.mu.Lock()
+	waiting = len(t.waiters.waiters)
+	t.waiters.mu.Unlock()
+	return topics, from, handles, waiting
+}
+
+// Carried is how many bytes of unfinished lines the tree counts.
+func (t *Tree) Carried() int64 { return t.carried.Load() }
+
+// SetCarried pretends that other handles carry that much.
+func (t *Tree) SetCarried(bytes int64) { t.carried.Store(bytes) }

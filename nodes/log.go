@@ -1,0 +1,60 @@
+package nodes
+
+import (
+	"context"
+
+	"purofs/engine"
+)
+
+// A Log is all that the tree needs of the log behind it, so that another log can stand there. The
+// promises are those of the methods of engine.Log of the same names.
+type Log interface {
+	Append(ctx context.Context, batch *engine.Batch) error
+	Sync(ctx context.Context) error
+
+	Topics() []engine.TopicInfo
+	Topic(name string) (engine.TopicInfo, error)
+	SetTopic(ctx context.Context, name string, attr engine.TopicAttr) error
+	DeleteTopic(ctx context.Context, name string) error
+
+	// OpenReader returns a reader of a topic.
+	OpenReader(topic string, from engine.Position) (Reader, error)
+	// Watch calls wake once, from any goroutine, as soon as the topic has a record with an offset
+	// of at least next, or is deleted, or the log is closed; at once if that is so already, perhaps
+	// before Watch returns. The function that it returns ends the watch early and tells whether
+	// wake will never be called.
+	Watch(topic string, next uint64, wake func()) (stop func() bool)
+
+	Status() engine.Status
+	Troubles() []engine.Trouble
+}
+
+// A Reader walks through one topic. It is used by one goroutine at a time.
+type Reader interface {
+	// TryNext returns the next record, or engine.ErrNoRecord if there is none yet. A
+	// *engine.DamageError is returned once for each damaged place; the call after it goes on
+	// behind.
+	TryNext() (*engine.Record, error)
+	// Next is the offset that the next record has, or will have.
+	Next() uint64
+	// Text is where that record starts in the topic's plain text.
+	Text() uint64
+	// Seek moves to another position of the topic.
+	Seek(engine.Position) error
+	// Close gives back what the reader holds.
+	Close()
+}
+
+// EngineLog returns a log of package engine as the tree sees it.
+func EngineLog(log *engine.Log) Log { return engineLog{log} }
+
+type engineLog struct{ *engine.Log }
+
+// OpenReader implements Log: the interface's Reader in place of the engine's own.
+func (l engineLog) OpenReader(topic string, from engine.Position) (Reader, error) {
+	reader, err := l.Log.OpenReader(topic, from)
+	if err != nil {
+		return nil, err // and no Reader that holds a nil pointer
+	}
+	return reader, nil
+}

@@ -1,0 +1,66 @@
+package nodes
+
+import (
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// Flags of the reply to OPEN. The kernel's page cache is never between a program and the log: what
+// is written arrives write by write, and what is read is what is there.
+const (
+	// No FLUSH is asked for where close(2) has nothing to report.
+	readFile = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
+	// Writers of one file that is not opened to append need not wait for each other.
+	appendFile = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_PARALLEL_DIRECT_WRITES
+)
+
+// Open opens a file. Files that are only read cannot be opened to write: EACCES, as their modes
+// say.
+func (t *Tree) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	n := t.topics.node(in.NodeId)
+	h, err := t.open(n, in.Flags)
+	if err != nil {
+		t.refused(n.topicName(), "open", err)
+		return fuse.Status(errnoOf(err))
+	}
+	out.Fh = t.handles.add(h)
+	out.OpenFlags = readFile
+	if n.kind == kindAppend {
+		out.OpenFlags = appendFile
+	}
+	return fuse.OK
+}
+
+func (t *Tree) open(n node, flags uint32) (handle, error) {
+	nonblock := flags&syscall.O_NONBLOCK != 0
+	if n.kind != kindAppend && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		return nil, syscall.EACCES
+	}
+	switch n.kind {
+	case kindAppend:
+		return t.openAppend(n.topic, flags)
+	case kindLog:
+		return t.openLog(n.topic)
+	case kindStream:
+		return t.openStream(n.topic, nonblock)
+	case kindFrom:
+		return t.openFrom(n, nonblock)
+	case kindInfo:
+		return t.openInfo(n.topic)
+	case kindStatus:
+		return t.openStatus()
+	case kindErrors:
+		return t.openErrors()
+	case kindNone:
+		return nil, errRemoved
+	}
+	return nil, syscall.EISDIR
+}
+
+// Release closes a file for good.
+func (t *Tree) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
+	if h := t.handles.take(in.Fh); h != nil {
+		h.release()
+	}
+}

@@ -1,0 +1,93 @@
+package nodes
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// The events of poll(2) that files of the tree report. Linux has two names for each, for programs
+// that know of priorities; of the second ones, package unix has those of epoll(7), which are the
+// same.
+const (
+	pollIn  = unix.POLLIN | unix.EPOLLRDNORM
+	pollOut = unix.POLLOUT | unix.EPOLLWRNORM
+)
+
+// A pollWatch tells the kernel once that a stream which was polled can be read. There is one for a
+// handle: the kernel has one name for an open file, however many poll it. Its zero value is ready.
+type pollWatch struct {
+	mu      sync.Mutex // guards what follows, never held across a call to the log or the kernel
+	armed   bool
+	fired   bool // at least once
+	ended   bool // the handle is released
+	kernel  Kernel
+	handle  uint64      // the kernel's name of the open file
+	cancel  func() bool // ends the log's watch; nil if there is none
+	watches uint64      // begun so far, so that each knows whether it is the current one
+}
+
+// start has the kernel told when the stream has a record with the offset next, unless it will be
+// told anyway.
+func (p *pollWatch) start(h *streamHandle, kh, next uint64) {
+	p.mu.Lock()
+	if p.armed || p.ended {
+		p.mu.Unlock()
+		return
+	}
+	p.armed, p.kernel, p.handle = true, h.tree.kernel, kh
+	p.watches++
+	own := p.watches
+	p.mu.Unlock()
+
+	// The log may call wake before Watch returns.
+	cancel := h.tree.log.Watch(h.topic.name, next, p.wake)
+
+	p.mu.Lock()
+	if p.armed && p.watches == own {
+		p.cancel, cancel = cancel, nil
+	}
+	p.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// wake tells the kernel, if it waits to be told.
+func (p *pollWatch) wake() {
+	p.mu.Lock()
+	p.fired = true
+	armed, cancel := p.disarm()
+	p.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	if armed {
+		p.kernel.NotifyPoll(p.handle)
+	}
+}
+
+// woken tells whether the kernel was told of anything yet.
+func (p *pollWatch) woken() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fired
+}
+
+// stop ends the watch for good.
+func (p *pollWatch) stop() {
+	p.mu.Lock()
+	p.ended = true
+	_, cancel := p.disarm()
+	p.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// disarm returns whether the watch was armed, and how to end the log's part of it. mu is held.
+func (p *pollWatch) disarm() (armed bool, cancel func() bool) {
+	armed, cancel = p.armed, p.cancel
+	p.armed, p.cancel = false, nil
+	return armed, cancel
+}

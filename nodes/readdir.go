@@ -1,0 +1,136 @@
+package nodes
+
+import (
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"purofs/engine"
+)
+
+// A dirHandle is one open directory. It lists what there was when its first entries were read, so
+// that a listing in several requests is one of one moment; rewinding it looks again.
+//
+// An entry's place in the directory is its kind, or the number of its topic, so it stays the same
+// while other topics come and go, in every handle.
+type dirHandle struct {
+	tree *Tree
+	dir  node
+
+	mu      sync.Mutex // orders the calls, guards entries
+	entries []dirEntry // in the order of their places
+}
+
+// A dirEntry is one name in an open directory.
+type dirEntry struct {
+	node
+	name  string
+	place uint64
+	info  engine.TopicInfo // of the topic
+}
+
+// topicsPlace is where the topics begin in the root; all other places are below it.
+const topicsPlace = 64
+
+// OpenDir opens a directory.
+func (t *Tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	n := t.topics.node(in.NodeId)
+	switch n.kind {
+	case kindRoot, kindControl, kindTopic, kindFromDir:
+		out.Fh = t.handles.addDir(&dirHandle{tree: t, dir: n})
+		return fuse.OK
+	case kindNone:
+		return fuse.Status(errnoOf(errRemoved))
+	}
+	return fuse.ENOTDIR
+}
+
+// ReleaseDir closes a directory.
+func (t *Tree) ReleaseDir(in *fuse.ReleaseIn) { t.handles.dropDir(in.Fh) }
+
+// ReadDir lists names.
+func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return t.readDir(in, func(_ *dirEntry, raw fuse.DirEntry) bool { return out.AddDirEntry(raw) })
+}
+
+// ReadDirPlus lists names with all that Lookup would say of them.
+func (t *Tree) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return t.readDir(in, func(entry *dirEntry, raw fuse.DirEntry) bool {
+		reply := out.AddDirLookupEntry(raw)
+		if reply == nil {
+			return false
+		}
+		if entry.name != "." && entry.name != ".." { // of these the kernel wants nothing
+			t.fillEntry(reply, entry.node, &entry.info)
+		}
+		return true
+	})
+}
+
+// readDir hands the entries behind in.Offset to add until it takes no more.
+func (t *Tree) readDir(in *fuse.ReadIn, add func(*dirEntry, fuse.DirEntry) bool) fuse.Status {
+	d := t.handles.getDir(in.Fh)
+	if d == nil {
+		return fuse.EBADF
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if in.Offset == 0 || d.entries == nil {
+		entries, err := d.list()
+		if err != nil {
+			return fuse.Status(errnoOf(err))
+		}
+		d.entries = entries
+	}
+	next, _ := slices.BinarySearchFunc(d.entries, in.Offset+1, func(e dirEntry, place uint64) int {
+		if e.place < place {
+			return -1
+		}
+		return 1
+	})
+	for i := range d.entries[next:] {
+		entry := &d.entries[next+i]
+		raw := fuse.DirEntry{Name: entry.name, Ino: entry.ino(), Off: entry.place}
+		raw.Mode = entry.kind.mode(0) & syscall.S_IFMT
+		if !add(entry, raw) {
+			break
+		}
+	}
+	return fuse.OK
+}
+
+// list returns all entries of the directory, in the order of their places.
+func (d *dirHandle) list() ([]dirEntry, error) {
+	parent := node{kind: kindRoot}
+	if d.dir.kind == kindFromDir {
+		parent = node{kind: kindTopic, topic: d.dir.topic}
+	}
+	entries := []dirEntry{{node: d.dir, name: ".", place: 1}, {node: parent, name: "..", place: 2}}
+	switch d.dir.kind {
+	case kindRoot:
+		control := dirEntry{node: node{kind: kindControl}, name: controlName, place: 3}
+		return append(append(entries, control), d.tree.listTopics()...), nil
+	case kindControl:
+		return appendFixed(entries, controlDir, nil, engine.TopicInfo{}), nil
+	}
+	info, err := d.tree.info(d.dir.topic)
+	if err != nil {
+		return nil, err
+	}
+	if d.dir.kind == kindTopic {
+		entries = appendFixed(entries, topicDir, d.dir.topic, info)
+	}
+	return entries, nil
+}
+
+func appendFixed(list []dirEntry, dir []dirent, tp *topic, info engine.TopicInfo) []dirEntry {
+	for i, entry := range dir {
+		list = append(list, dirEntry{
+			node: node{kind: entry.kind, topic: tp}, name: entry.name,
+			place: uint64(3 + i), info: info,
+		})
+	}
+	return list
+}

@@ -1,0 +1,180 @@
+package nodes
+
+import (
+	"errors"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"purofs/engine"
+)
+
+// splitReadBytes is the size from which on a READ may be a part of a larger read(2): the kernel
+// asks for what a request can carry, and for the rest if it got all of that. Since the rest may
+// have to be waited for, such a READ is never filled to its last byte.
+const splitReadBytes = 64 << 10
+
+// A streamHandle is one open file stream or from/POSITION: the plain text of a topic from some
+// place on, without an end. Byte 0 of the file is the byte at base of the text.
+//
+// A read returns what is there at once, and waits if that is nothing. Any earlier place can be read
+// again. Bytes that are lost, to damage or to retention, are reported once (EIO, EPIPE); the file
+// then goes on, at the same offset, with what comes after them.
+type streamHandle struct {
+	tree     *Tree
+	topic    *topic
+	nonblock bool // O_NONBLOCK at open
+
+	mu   sync.Mutex // orders the reads, guards what follows
+	text textReader
+	base uint64
+	// from is where the file begins, until that record is there: then base is known, and from nil.
+	from *engine.Position
+	last uint64 // file offset behind the last byte that was read
+
+	polled pollWatch
+}
+
+func (t *Tree) openStream(tp *topic, nonblock bool) (*streamHandle, error) {
+	info, err := t.info(tp)
+	if err != nil {
+		return nil, err
+	}
+	return &streamHandle{
+		tree: t, topic: tp, nonblock: nonblock, base: info.FirstText,
+		text: textReader{log: t.log, topic: tp.name},
+	}, nil
+}
+
+// A readResult is what a read of a stream has come to.
+type readResult struct {
+	n    int           // bytes in the request's buffer
+	err  syscall.Errno // 0 if n counts
+	wait bool          // there is nothing yet
+	next uint64        // the offset of the record that is waited for
+}
+
+func (r readResult) answer(req ReadRequest) {
+	if r.err != 0 {
+		req.Fail(r.err)
+		return
+	}
+	req.Reply(r.n)
+}
+
+func (h *streamHandle) read(in *fuse.ReadIn, req ReadRequest) {
+	result := h.readAt(req.Buffer, in.Offset, false)
+	switch {
+	case !result.wait:
+		result.answer(req)
+	case h.nonblock:
+		req.Fail(syscall.EAGAIN)
+	default:
+		h.wait(req, in.Offset, result.next)
+	}
+}
+
+// readAt reads at an offset of the file. buffer is called only if there is something to read. Who
+// was woken does not wait for a topic that is still not there: the log ended the watch for another
+// reason.
+func (h *streamHandle) readAt(buffer func() []byte, offset uint64, woken bool) readResult {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	info, err := h.tree.info(h.topic)
+	switch {
+	case errors.Is(err, errRemoved) || h.tree.waiters.over():
+		return readResult{}
+	case err != nil:
+		return h.failed(err)
+	case woken && !h.topic.seen.Load():
+		return readResult{}
+	}
+	if next, known, err := h.resolve(&info); err != nil {
+		return h.failed(err)
+	} else if !known {
+		return readResult{wait: true, next: next}
+	}
+	place := h.base + offset
+	switch {
+	case place > info.NextText || place < h.base:
+		return readResult{err: errnoOf(errBeyondEnd)}
+	case place < info.FirstText:
+		h.base += info.FirstText - place
+		return h.failed(errOvertaken)
+	case place == info.NextText:
+		h.text.rest()
+		return readResult{wait: true, next: info.Next}
+	}
+	return h.fill(buffer(), offset, place, &info)
+}
+
+// fill reads what is there at a place before the end of the text.
+func (h *streamHandle) fill(buf []byte, offset, place uint64, info *engine.TopicInfo) readResult {
+	if len(buf) >= splitReadBytes {
+		buf = buf[:len(buf)-1]
+	}
+	n, err := h.text.read(buf, place, true)
+	switch {
+	case err == nil && n > 0:
+		h.last = offset + uint64(n)
+		return readResult{n: n}
+	case err == nil:
+		// What was lost at the very end: the text goes on behind it.
+		err = errLost
+		h.base += info.NextText - place
+	case errors.Is(err, engine.ErrNoTopic):
+		return readResult{} // removed just now
+	default:
+		h.base += h.text.sound(place) - place
+	}
+	return h.failed(err)
+}
+
+func (h *streamHandle) failed(err error) readResult {
+	h.tree.refused(h.topic.name, "read of stream", err)
+	return readResult{err: errnoOf(err)}
+}
+
+func (h *streamHandle) release() {
+	h.polled.stop()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.text.close()
+}
+
+// readable tells whether a read where the last one ended would return at once; if not, next is the
+// offset of the record that it would wait for.
+func (h *streamHandle) readable() (next uint64, ready bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	info, err := h.tree.info(h.topic)
+	switch {
+	case err != nil || h.tree.waiters.over():
+		return 0, true // an error and the end of the file can be read
+	case !h.topic.seen.Load() && h.polled.woken():
+		return 0, true // see readAt: so can the end of the wait for a topic
+	}
+	if next, known, err := h.resolve(&info); err != nil || !known {
+		return next, err != nil
+	}
+	return info.Next, h.base+h.last != info.NextText
+}
+
+func (h *streamHandle) poll(in *PollIn) uint32 {
+	next, ready := h.readable()
+	switch {
+	case ready:
+		return pollIn
+	case in.Flags&fuse.FUSE_POLL_SCHEDULE_NOTIFY == 0 || h.tree.kernel == nil:
+		return 0
+	}
+	h.polled.start(h, in.Kh, next)
+	// The tree may have been shut down between the question and the watch.
+	if h.tree.waiters.over() {
+		return pollIn
+	}
+	return 0
+}
+
+func (h *streamHandle) wakePoll() { h.polled.wake() }

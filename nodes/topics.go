@@ -1,0 +1,189 @@
+package nodes
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// A topic is what the tree knows of one topic. A topic that is removed and made again is another
+// one.
+type topic struct {
+	number uint64
+	name   string // in the log
+	shown  string // in the directory
+	hash   uint64 // of the name
+
+	// seen is set as soon as the log has had the topic. Until then it is but a name that was looked
+	// up on a mount that makes topics at their first use.
+	seen atomic.Bool
+	// removed is set for ever when the topic was seen and is gone.
+	removed atomic.Bool
+
+	lookups uint64 // that the kernel has not forgotten; guarded by topicTable.mu
+}
+
+// A fromNode is a looked-up name in the directory from/ of a topic.
+type fromNode struct {
+	node
+	id      uint64
+	lookups uint64
+}
+
+type fromKey struct {
+	topic    *topic
+	position string
+}
+
+// A topicTable gives numbers to topics and to the nodes under from/. It is safe for concurrent use.
+type topicTable struct {
+	mu       sync.Mutex // guards all below, and the lookups of topics and fromNodes
+	last     uint64     // the highest number that was given to a topic
+	byNumber map[uint64]*topic
+	byName   map[string]*topic // without those that were removed
+
+	lastFrom uint64
+	from     map[uint64]*fromNode
+	fromIDs  map[fromKey]*fromNode
+}
+
+func newTopicTable() *topicTable {
+	return &topicTable{
+		byNumber: map[uint64]*topic{},
+		byName:   map[string]*topic{},
+		from:     map[uint64]*fromNode{},
+		fromIDs:  map[fromKey]*fromNode{},
+	}
+}
+
+// find returns the topic of a name, or nil.
+func (tt *topicTable) find(name string) *topic {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	return tt.byName[name]
+}
+
+// get returns the topic of a name and gives it a number if it has none. shown is how it is shown.
+func (tt *topicTable) get(name, shown string) *topic {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	if tp := tt.byName[name]; tp != nil {
+		return tp
+	}
+	tt.last++
+	tp := &topic{number: tt.last, name: name, shown: shown, hash: fnvString(name)}
+	tt.byNumber[tp.number] = tp
+	tt.byName[name] = tp
+	return tp
+}
+
+// remove marks a topic as removed and tells whether it was not before.
+func (tt *topicTable) remove(tp *topic) bool {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	if tp.removed.Swap(true) {
+		return false
+	}
+	delete(tt.byName, tp.name)
+	tt.dropIfUnused(tp)
+	return true
+}
+
+// absent returns the topics that were seen but for which there says no.
+func (tt *topicTable) absent(there func(name string) bool) []*topic {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	var gone []*topic
+	for name, tp := range tt.byName {
+		if tp.seen.Load() && !there(name) {
+			gone = append(gone, tp)
+		}
+	}
+	return gone
+}
+
+// node returns the node that an id stands for; its kind is kindNone if it stands for none.
+func (tt *topicTable) node(id uint64) node {
+	if k := fixedKind(id); k != kindNone {
+		return node{kind: k}
+	}
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	if id&fromBit != 0 {
+		if n := tt.from[id]; n != nil {
+			return n.node
+		}
+		return node{}
+	}
+	tp := tt.byNumber[id>>kindBits]
+	if tp == nil {
+		return node{}
+	}
+	return node{kind: kind(id & (1<<kindBits - 1)), topic: tp}
+}
+
+// remember counts a node of a topic that the kernel is told of. A topic that was dropped since it
+// was found gets its place back.
+func (tt *topicTable) remember(tp *topic) {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	tp.lookups++
+	tt.byNumber[tp.number] = tp
+	if tt.byName[tp.name] == nil && !tp.removed.Load() {
+		tt.byName[tp.name] = tp
+	}
+}
+
+// rememberFrom is remember for a node under from/, and returns its id.
+func (tt *topicTable) rememberFrom(tp *topic, position string) uint64 {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	key := fromKey{tp, position}
+	n := tt.fromIDs[key]
+	if n == nil {
+		tt.lastFrom++
+		n = &fromNode{
+			node: node{kind: kindFrom, topic: tp, position: position},
+			id:   fromBit | tt.lastFrom,
+		}
+		tt.from[n.id], tt.fromIDs[key] = n, n
+		tp.lookups++ // the topic outlives its nodes
+	}
+	n.lookups++
+	return n.id
+}
+
+// forget takes back what remember counted.
+func (tt *topicTable) forget(id, lookups uint64) {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	if id&fromBit == 0 {
+		if tp := tt.byNumber[id>>kindBits]; tp != nil {
+			tp.lookups -= min(lookups, tp.lookups)
+			tt.dropIfUnused(tp)
+		}
+		return
+	}
+	n := tt.from[id]
+	if n == nil {
+		return
+	}
+	n.lookups -= min(lookups, n.lookups)
+	if n.lookups == 0 {
+		delete(tt.from, id)
+		delete(tt.fromIDs, fromKey{n.topic, n.position})
+		n.topic.lookups--
+		tt.dropIfUnused(n.topic)
+	}
+}
+
+// dropIfUnused forgets a topic that the log does not have and the kernel does not remember. Those
+// that the log has keep their numbers, so that the places of a directory stay what they are.
+func (tt *topicTable) dropIfUnused(tp *topic) {
+	if tp.lookups > 0 || (tp.seen.Load() && !tp.removed.Load()) {
+		return
+	}
+	delete(tt.byNumber, tp.number)
+	if tt.byName[tp.name] == tp {
+		delete(tt.byName, tp.name)
+	}
+}

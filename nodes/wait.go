@@ -1,0 +1,188 @@
+package nodes
+
+import (
+	"sync"
+	"syscall"
+)
+
+// A waiter is one READ that waits for records. Three may want to answer it: the log, which has a
+// record; the kernel, because the reader was interrupted; and Shutdown. It belongs to one of them
+// at a time, and who finds it taken leaves word.
+//
+// While it waits it holds no buffer, no reader of the log and no goroutine.
+type waiter struct {
+	handle *streamHandle
+	req    ReadRequest
+	offset uint64 // of the READ
+
+	mu      sync.Mutex // guards what follows
+	state   waiterState
+	ending  func()      // how to answer as soon as whoever has the waiter gives it back; may be nil
+	stop    func() bool // ends the log's watch; nil if there is none
+	watches uint64      // begun so far, so that each knows whether it is the current one
+}
+
+type waiterState uint8
+
+const (
+	waiterTaken    waiterState = iota // somebody is about to answer
+	waiterWaiting                     // for the log
+	waiterAnswered                    // for ever
+)
+
+// wait parks a request that found nothing to read, until the topic has a record with the offset
+// next.
+func (h *streamHandle) wait(req ReadRequest, offset, next uint64) {
+	w := &waiter{handle: h, req: req, offset: offset}
+	req.Park(w.interrupted)
+	if !h.tree.waiters.add(w) {
+		w.endOfFile()
+	}
+	w.watch(next)
+}
+
+// watch gives the waiter to the log. It is called by who has it.
+func (w *waiter) watch(next uint64) {
+	w.mu.Lock()
+	if w.ending != nil {
+		w.mu.Unlock()
+		w.answer(w.ending)
+		return
+	}
+	w.state = waiterWaiting
+	w.watches++
+	own := w.watches
+	w.mu.Unlock()
+
+	// The log may call wake before Watch returns.
+	stop := w.handle.tree.log.Watch(w.handle.topic.name, next, w.wake)
+
+	w.mu.Lock()
+	if w.state == waiterWaiting && w.watches == own {
+		w.stop, stop = stop, nil
+	}
+	w.mu.Unlock()
+	if stop != nil {
+		stop() // it was answered meanwhile, or the watch is over
+	}
+}
+
+// wake is called by the log, which must not be held up or called back: the answer is made
+// elsewhere.
+func (w *waiter) wake() {
+	w.mu.Lock()
+	mine := w.state == waiterWaiting
+	if mine {
+		w.state, w.stop = waiterTaken, nil
+	}
+	w.mu.Unlock()
+	if mine && !w.handle.tree.waiters.serve(w) {
+		w.answer(func() { w.req.Reply(0) })
+	}
+}
+
+// serve answers with what there is now, or waits again.
+func (w *waiter) serve() {
+	result := w.handle.readAt(w.req.Buffer, w.offset, true)
+	if result.wait {
+		w.watch(result.next)
+		return
+	}
+	w.answer(func() { result.answer(w.req) })
+}
+
+// answer is called by who has the waiter: nobody else answers any more.
+func (w *waiter) answer(how func()) {
+	w.mu.Lock()
+	w.state = waiterAnswered
+	w.mu.Unlock()
+	w.handle.tree.waiters.remove(w)
+	how()
+}
+
+// interrupted is called by the kernel's side when the reader does not wait any longer.
+func (w *waiter) interrupted() { w.end(func() { w.req.Fail(syscall.EINTR) }) }
+
+// endOfFile ends the wait because the tree is shut down.
+func (w *waiter) endOfFile() { w.end(func() { w.req.Reply(0) }) }
+
+// end answers the waiter, or has it answered by who has it if it were to wait again.
+func (w *waiter) end(how func()) {
+	w.mu.Lock()
+	if w.state != waiterWaiting {
+		w.ending = how
+		w.mu.Unlock()
+		return
+	}
+	w.state = waiterTaken
+	stop := w.stop
+	w.stop = nil
+	w.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	w.answer(how)
+}
+
+// A waiterSet holds the waiters of a tree, so that Shutdown can end them, and waits for those that
+// are being answered. It is safe for concurrent use; its zero value is empty.
+type waiterSet struct {
+	serving sync.WaitGroup
+
+	mu       sync.Mutex // guards what follows; held to add to serving
+	waiters  map[*waiter]struct{}
+	draining bool // nobody may wait any more
+}
+
+// add takes note of a waiter and tells whether it may wait.
+func (s *waiterSet) add(w *waiter) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return false
+	}
+	if s.waiters == nil {
+		s.waiters = map[*waiter]struct{}{}
+	}
+	s.waiters[w] = struct{}{}
+	return true
+}
+
+func (s *waiterSet) remove(w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiters, w)
+}
+
+// serve has a waiter answered, unless it is too late for that.
+func (s *waiterSet) serve(w *waiter) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return false
+	}
+	s.serving.Go(w.serve)
+	return true
+}
+
+// over tells whether nobody may wait any more.
+func (s *waiterSet) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
+}
+
+// drain lets nobody wait any more, and has end called for each that does.
+func (s *waiterSet) drain(end func(*waiter)) {
+	s.mu.Lock()
+	s.draining = true
+	waiters := make([]*waiter, 0, len(s.waiters))
+	for w := range s.waiters {
+		waiters = append(waiters, w)
+	}
+	s.mu.Unlock()
+	for _, w := range waiters {
+		end(w)
+	}
+	s.serving.Wait()
+}
