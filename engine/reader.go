@@ -149,6 +149,9 @@ func (r *Reader) tell(d *segment.DamageError) error {
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
 	r.log.report(d)
+	if a := r.log.active; a != nil && a.Order() == d.Segment {
+		r.log.damaged = true // nothing more shall be written behind it
+	}
 	return d
 }
 

@@ -34,6 +34,7 @@ func TestTornAtEveryByte(t *testing.T) {
 	second[format.SignalOffset] = 0
 	for cut := 1; cut <= len(second); cut++ {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+			t.Parallel()
 			dir := storeOf(t, first)
 			l := open(t, dir, engine.Options{})
 			r := reader(t, l, "t", engine.Start())
@@ -82,19 +83,21 @@ func TestCutAnywhere(t *testing.T) {
 	whole := readFile(t, segmentPath(dir, 0))
 	ends := blocksOf(t, whole)[1:]
 	for cut := range whole {
-		dir := storeOf(t, whole[:cut])
-		l := open(t, dir, engine.Options{})
-		var want []string
-		for i, end := range ends {
-			if cut >= end {
-				want = append(want, []string{"a", "b", "c"}[i])
+		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+			t.Parallel()
+			dir := storeOf(t, whole[:cut])
+			l := open(t, dir, engine.Options{})
+			var want []string
+			for i, end := range ends {
+				if cut >= end {
+					want = append(want, []string{"a", "b", "c"}[i])
+				}
 			}
-		}
-		requireValues(t, l, "t", want...)
-		appendTo(t, l, "t", "more")
-		requireValues(t, l, "t", append(want, "more")...)
-		verify(t, dir, "clean")
-		closeLog(t, l)
+			requireValues(t, l, "t", want...)
+			appendTo(t, l, "t", "more")
+			requireValues(t, l, "t", append(want, "more")...)
+			verify(t, dir, "clean")
+		})
 	}
 }
 
@@ -108,27 +111,27 @@ func TestEveryBitFlipped(t *testing.T) {
 	}
 	closeLog(t, l)
 	whole := readFile(t, segmentPath(dir, 0))
-	step := 1
-	if testing.Short() {
-		step = 7
-	}
-	for bit := 0; bit < 8*len(whole); bit += step {
-		flipped := slices.Clone(whole)
-		flipped[bit/8] ^= 1 << (bit % 8)
-		checkFlip(t, storeOf(t, flipped), bit)
-		if t.Failed() {
-			t.Fatalf("bit %d of byte %d", bit%8, bit/8)
-		}
+	for bit := range 8 { // in parallel: most of the time goes into syncs
+		t.Run(fmt.Sprintf("bit %d", bit), func(t *testing.T) {
+			t.Parallel()
+			for at := range whole {
+				flipped := slices.Clone(whole)
+				flipped[at] ^= 1 << bit
+				if checkFlip(t, storeOf(t, flipped)); t.Failed() {
+					t.Fatalf("byte %d", at)
+				}
+			}
+		})
 	}
 }
 
-func checkFlip(t *testing.T, dir string, bit int) {
+func checkFlip(t *testing.T, dir string) {
 	t.Helper()
 	report, err := engine.Verify(context.Background(), dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := open(t, dir, engine.Options{})
+	l := open(t, dir, engine.Options{Sync: engine.SyncNone})
 	defer closeLog(t, l)
 	r := reader(t, l, "t", engine.Start())
 	before, damage := drain(t, r)

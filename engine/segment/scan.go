@@ -86,14 +86,8 @@ func (s *Scanner) Next() (*Block, error) {
 			return nil, io.EOF
 		}
 	}
-	err := s.parse(s.pos)
-	if err != nil && !errors.Is(err, io.EOF) {
-		// What was read ahead may be older than the signal: only a second look counts.
-		s.win.drop()
-		err = s.parse(s.pos)
-	}
-	if err != nil {
-		return nil, s.stop(err)
+	if err := s.find(); err != nil {
+		return nil, err
 	}
 	b := &s.block
 	s.adapt(int(b.End - b.Pos))
@@ -103,6 +97,32 @@ func (s *Scanner) Next() (*Block, error) {
 		s.headers, s.lastTime = true, b.Time
 	}
 	return b, nil
+}
+
+// find decodes the block at s.pos, and otherwise decides what stands there.
+func (s *Scanner) find() error {
+	err := s.parse(s.pos)
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	// What was read ahead may be older than the signal: only a second look counts.
+	pos := s.pos
+	s.win.drop()
+	if err = s.parse(pos); err == nil {
+		return nil
+	}
+	err = s.stop(err)
+	if !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	// It seems damaged by what stands behind it. But that may have been written after it was looked
+	// at, and then it had been finished, or repaired, before.
+	s.win.drop()
+	if s.parse(pos) == nil {
+		s.pos = pos
+		return nil
+	}
+	return err
 }
 
 // adapt reads further ahead as long as blocks are small or read whole.
