@@ -80,7 +80,8 @@ func TestRecordsComeBack(t *testing.T) {
 		if err != nil || !bytes.Equal(rec.Key, tt.key) || !bytes.Equal(rec.Value, tt.value) {
 			t.Errorf("got %.20q, %.20q, %v, want %.20q, %.20q", rec.Key, rec.Value, err, tt.key, tt.value)
 		}
-		if rec.Offset != b.Offset(0) || !rec.Time.Equal(b.Time()) || rec.Time.Before(before.Add(-time.Minute)) {
+		late := rec.Time.Before(before.Add(-time.Minute))
+		if rec.Offset != b.Offset(0) || !rec.Time.Equal(b.Time()) || late {
 			t.Errorf("got offset %d, time %v, want %d, %v", rec.Offset, rec.Time, b.Offset(0), b.Time())
 		}
 	}
@@ -94,7 +95,9 @@ func TestRefusedBatches(t *testing.T) {
 		want error
 	}{
 		{"nothing", func(*engine.Batch) {}, engine.ErrEmptyBatch},
-		{"value too large", func(b *engine.Batch) { b.Add("t", nil, make([]byte, 101)) }, engine.ErrTooLarge},
+		{"value too large", func(b *engine.Batch) {
+			b.Add("t", nil, make([]byte, 101))
+		}, engine.ErrTooLarge},
 		{"parts too large", func(b *engine.Batch) {
 			b.Add("t", nil, make([]byte, 60), make([]byte, 41))
 		}, engine.ErrTooLarge},
@@ -145,7 +148,8 @@ func TestTopicNames(t *testing.T) {
 		name string
 		ok   bool
 	}{
-		{"orders", true}, {"x", true}, {" ", true}, {"\xff\xfe", true}, {"a\nb", true}, {"\x01\x02", true},
+		{"orders", true}, {"x", true}, {" ", true}, {"\xff\xfe", true}, {"a\nb", true},
+		{"\x01\x02", true},
 		{"...", true}, {".hidden", true}, {".pur", true}, {strings.Repeat("n", 255), true},
 		{"", false}, {".", false}, {"..", false}, {".puro", false}, {".purofs", false}, {"a/b", false},
 		{"a\x00b", false}, {"\x00", false}, {"\x1f", false}, {strings.Repeat("n", 256), false},
@@ -196,6 +200,33 @@ func TestGroupCommit(t *testing.T) {
 	}
 	if report := verify(t, dir, "clean"); report.Blocks >= producers*records {
 		t.Errorf("got %d blocks for %d appends: none was shared", report.Blocks, producers*records)
+	}
+}
+
+// Batches that are too large for one block together get several.
+func TestGroupFitsIntoABlock(t *testing.T) {
+	dir := newStore(t)
+	l := open(t, dir, engine.Options{Sync: engine.SyncNone, LockTimeout: time.Minute})
+	appendTo(t, l, "t", "first")
+	holder := startChild(t, "hold", dir, "stream0.puro")
+	holder.expect(t, "locked")
+	large := make([]byte, 9<<20)
+	var wg sync.WaitGroup
+	for range 10 {
+		var b engine.Batch
+		b.Add("t", nil, large)
+		wg.Go(func() {
+			if err := l.Append(context.Background(), &b); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := holder.in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if report := verify(t, dir, "clean"); report.Records != 11 || report.Blocks < 3 {
+		t.Errorf("got %d records in %d blocks, want 11 in 3 or more", report.Records, report.Blocks)
 	}
 }
 

@@ -100,12 +100,16 @@ func (l *Log) checkpoint(durable bool) error {
 	l.keep.bytes.Store(0)
 	c := &format.Checkpoint{BootID: l.bootID, Durable: durable, Pos: l.scan.Pos()}
 	c.Log = *l.table.header(l.active.Order(), l.lastTime)
+	sealed := l.scan.Sealed()
 	l.mu.Unlock()
 	if durable {
 		// The sync covers the state above, and perhaps more.
 		if _, err := l.syncAll(); err != nil {
 			return err
 		}
+	}
+	if sealed {
+		return nil // who starts behind a tombstone does not know of it; the checkpoint before will do
 	}
 	if err := l.writeCheckpoint(format.AppendCheckpoint(nil, c)); err != nil {
 		return fmt.Errorf("writing a checkpoint: %w", err)

@@ -48,6 +48,10 @@ func (f *follower) need(l *Log) {
 		defer f.done.Done()
 		f.run(l, events)
 	}()
+	// What others appended before the directory was watched, nothing will tell of.
+	if err := l.refresh(); err != nil {
+		l.trouble(err)
+	}
 }
 
 // stop ends the follower and waits for it. The log is closed, so run ends at its next event.
@@ -98,6 +102,7 @@ func (f *follower) run(l *Log, events *os.File) {
 		idle = l.waiting == 0
 		before := l.place()
 		if named {
+			l.linked = time.Time{}
 			l.noticeSegments()
 		}
 		if err := l.refresh(); err != nil {

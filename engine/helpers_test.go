@@ -145,7 +145,8 @@ func verify(t testing.TB, dir, tail string) engine.VerifyReport {
 		t.Fatal(err)
 	}
 	if !report.Sound() || report.Tail != tail {
-		t.Errorf("got tail %s, damage %v, want a sound store with a %s tail", report.Tail, report.Damage, tail)
+		t.Errorf("got a %s tail, damage %v, want a sound store with a %s tail",
+			report.Tail, report.Damage, tail)
 	}
 	return report
 }

@@ -41,6 +41,8 @@ type Log struct {
 	segments []uint32 // numbers of the segment files, ascending; the last one is the active one
 	active   *handle
 	scan     *segment.Scanner // of the active segment, at the tail
+	linked   time.Time        // when the active segment was last seen to have a name
+	gone     error            // once it had none: ErrVanished
 	stalled  int64            // file size at which only a changed size can bring news; -1 otherwise
 	damaged  bool             // the active segment is damaged: the next producer ends it
 	lastTime int64            // of the newest block
@@ -255,6 +257,7 @@ func (l *Log) Status() Status {
 	if l.closed {
 		return s
 	}
+	l.linked = time.Time{}
 	if err := l.refresh(); err != nil {
 		s.Healthy = false
 	}
@@ -267,6 +270,6 @@ func (l *Log) Status() Status {
 	return s
 }
 
-// now is the time of a new block: behind that of the block before, whatever the clock does. By that a
-// block is told from a copy of an older one that stands in a value.
+// now is the time of a new block: behind that of the block before, whatever the clock does. By
+// that a block is told from a copy of an older one that stands in a value.
 func (l *Log) now() int64 { return max(time.Now().UnixNano(), l.lastTime+1) }

@@ -53,13 +53,15 @@ type child struct {
 // startChild starts a second process of this test binary.
 func startChild(t testing.TB, mode string, args ...any) *child {
 	t.Helper()
-	return startChildAs(t, nil, mode, args...)
+	return startChildFrom(t, os.Args[0], nil, mode, args...)
 }
 
-// startChildAs is startChild as another user.
-func startChildAs(t testing.TB, user *syscall.Credential, mode string, args ...any) *child {
+// startChildFrom is startChild with a copy of this binary, as another user.
+func startChildFrom(
+	t testing.TB, binary string, user *syscall.Credential, mode string, args ...any,
+) *child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command(binary)
 	words := strings.TrimSpace(mode + " " + fmt.Sprintln(args...))
 	// A program with the race detector would sleep for a second before it exits.
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", childEnv+"="+words)
@@ -135,8 +137,9 @@ func childHold(args []string) error {
 	return err
 }
 
-// childProduce opens a store and appends, with several goroutines, records whose value is the producer
-// and a number. It says "ready", waits for a line, and then says each record that was acknowledged.
+// childProduce opens a store and appends, with several goroutines, records whose value is the
+// producer and a number. It says "ready", waits for a line, and then says each record that was
+// acknowledged.
 func childProduce(args []string) error {
 	var id string
 	var goroutines, records int
@@ -162,8 +165,8 @@ func childProduce(args []string) error {
 	return errors.Join(errors.Join(failures...), l.Close())
 }
 
-// produce appends the records 0, 1 and so on of a producer, each with a padding that only it can have, and says
-// those that were acknowledged. Every fifth has a companion in another topic.
+// produce appends the records 0, 1 and so on of a producer, each with a padding that only it can
+// have, and says those that were acknowledged. Every fifth has a companion in another topic.
 func produce(l *engine.Log, producer string, records int) error {
 	var b engine.Batch
 	for n := range records {
@@ -203,8 +206,8 @@ func nameOfPadded(value []byte) (string, error) {
 	return name, nil
 }
 
-// childFollow reads a topic from the start, waits for more, and says "following" and, after that many
-// records, their hash.
+// childFollow reads a topic from the start, waits for more, and says "following" and, after that
+// many records, their hash.
 func childFollow(args []string) error {
 	var topic string
 	var records int

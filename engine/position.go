@@ -76,7 +76,8 @@ func ParsePosition(s string, now time.Time) (Position, error) {
 		return Since(now.Add(-age)), nil
 	}
 	return Position{}, fmt.Errorf("%w: %.64q (use start, end, an offset like 42, the last n like "+
-		"-10, a time like 2026-11-22T10:00:00Z or @1763800000, or an age like 10m, 2h, 3d)", ErrPosition, s)
+		"-10, a time like 2026-11-22T10:00:00Z or @1763800000, or an age like 10m, 2h, 3d)",
+		ErrPosition, s)
 }
 
 // parseUnix reads Unix seconds with an optional fraction, within the years that int64 nanoseconds

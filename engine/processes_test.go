@@ -15,8 +15,8 @@ import (
 	"purofs/engine"
 )
 
-// Several processes append with several goroutines each, over many segments, while followers read: all
-// see the same records in the same order.
+// Several processes append with several goroutines each, over many segments, while followers read:
+// all see the same records in the same order.
 func TestProcessesShareALog(t *testing.T) {
 	const processes, goroutines, records = 4, 3, 120
 	const total = processes * goroutines * records
@@ -87,8 +87,8 @@ func (a *ledger) listen(t *testing.T, c *child) {
 	}
 }
 
-// check compares the log with what was acknowledged: nothing lost, torn, doubled, moved, invented or out
-// of order. total is how many records there are at most.
+// check compares the log with what was acknowledged: nothing lost, torn, doubled, moved, invented
+// or out of order. total is how many records there are at most.
 func (a *ledger) check(t *testing.T, l *engine.Log, total int) {
 	t.Helper()
 	seen := make(map[string]uint64)
@@ -118,8 +118,8 @@ func (a *ledger) check(t *testing.T, l *engine.Log, total int) {
 	}
 }
 
-// Producers are killed at any moment, some of them together with others that go on; then all that was
-// acknowledged is there, in order and whole, and the log goes on.
+// Producers are killed at any moment, some of them together with others that go on; then all that
+// was acknowledged is there, in order and whole, and the log goes on.
 func TestKilledProducers(t *testing.T) {
 	rounds := 200
 	if testing.Short() {
@@ -137,7 +137,8 @@ func TestKilledProducers(t *testing.T) {
 	}
 	acked.check(t, l, endless)
 	if len(acked.offsets) < rounds {
-		t.Errorf("only %d records were acknowledged: the kills come too early to say much", len(acked.offsets))
+		t.Errorf("only %d records were acknowledged: the kills come too early to say much",
+			len(acked.offsets))
 	}
 	if got := len(read(t, l, "alive")); got != rounds {
 		t.Errorf("topic alive: got %d records, want %d", got, rounds)
@@ -150,8 +151,8 @@ func TestKilledProducers(t *testing.T) {
 	acked.check(t, again, endless)
 }
 
-// killRound starts one or two producers and kills them after they have acknowledged a random number of
-// records and been at work a random time more.
+// killRound starts one or two producers and kills them after they have acknowledged a random
+// number of records and been at work a random time more.
 func killRound(t *testing.T, dir string, round int, rnd *rand.Rand, acked *ledger) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -190,8 +191,8 @@ func (a *ledger) note(name string, offset uint64) {
 	a.offsets[name] = offset
 }
 
-// A producer that is stopped while it holds the lock holds up the others, who are told, and what they
-// were refused is not stored later.
+// A producer that is stopped while it holds the lock holds up the others, who are told, and what
+// they were refused is not stored later.
 func TestStoppedHolder(t *testing.T) {
 	dir := newStore(t)
 	l := open(t, dir, engine.Options{LockTimeout: 30 * time.Millisecond})

@@ -24,9 +24,9 @@ type Reader struct {
 
 	handle *handle // of the segment at.order, while reading in it
 	scan   *segment.Scanner
-	body   []byte // the rest of the block's records
-	left   uint64 // how many of them are the topic's
-	alone  bool   // all records of the block are the topic's
+	body   []byte        // the rest of the block's records
+	left   uint64        // how many of them are the topic's
+	alone  bool          // all records of the block are the topic's
 	skips  format.Header // of a sparse block
 	sparse bool
 

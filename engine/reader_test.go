@@ -13,8 +13,8 @@ import (
 	"purofs/engine"
 )
 
-// A producer that does not know yet that a segment is complete locks all of it for a moment. Readers
-// do not mind.
+// A producer that does not know yet that a segment is complete locks all of it for a moment.
+// Readers do not mind.
 func TestReadingUnderALockOfTheWholeSegment(t *testing.T) {
 	dir := newStore(t)
 	l := open(t, dir, engine.Options{SegmentBytes: testSegmentBytes})

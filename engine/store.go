@@ -36,6 +36,9 @@ func openStore(path string, readOnly bool, t *table) (*os.Root, error) {
 	}
 	dir, err := os.OpenRoot(path)
 	if err != nil {
+		if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() {
+			err = fmt.Errorf("%w: it is a file, not a directory", ErrNotStore)
+		}
 		return nil, err
 	}
 	if err := checkStore(dir, t); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"purofs/engine/segment"
 )
@@ -71,6 +72,7 @@ func (l *Log) syncAll() (place, error) {
 		l.mu.Unlock()
 		return place{}, ErrClosed
 	}
+	l.linked = time.Time{} // what was removed cannot be made durable
 	if err := l.refresh(); err != nil {
 		l.unlockAndWake()
 		return place{}, err

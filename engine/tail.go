@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"purofs/engine/index"
 	"purofs/engine/segment"
@@ -45,12 +46,9 @@ func (l *Log) refresh() error {
 // walk hops over all blocks behind the known tail. Log.mu is held.
 func (l *Log) walk() (tailState, error) {
 	for {
-		size, linked, err := l.active.Stat()
+		size, err := l.tailSize()
 		if err != nil {
 			return 0, err
-		}
-		if !linked {
-			return 0, l.vanished()
 		}
 		if size < l.scan.Pos() {
 			return 0, fmt.Errorf("%w: %s was cut off at byte %d, below byte %d which was there before "+
@@ -72,6 +70,29 @@ func (l *Log) walk() (tailState, error) {
 			return tailSealed, err
 		}
 	}
+}
+
+// linkedPeriod is how often the active segment is looked at whether it still has a name; what is
+// appended to one that was just removed is gone with it, before or after. That costs several times
+// what its size costs, which is asked for by every append.
+const linkedPeriod = 10 * time.Millisecond
+
+// tailSize returns the size of the active segment, or ErrVanished. Log.mu is held.
+func (l *Log) tailSize() (int64, error) {
+	if l.gone != nil {
+		return 0, l.gone
+	}
+	now := time.Now()
+	if now.Sub(l.linked) < linkedPeriod {
+		return l.active.Size()
+	}
+	size, linked, err := l.active.Stat()
+	if err == nil && !linked {
+		l.gone = l.vanished()
+		err = l.gone
+	}
+	l.linked = now
+	return size, err
 }
 
 // walkSegment hops to the tail of the active segment, of which size was seen.

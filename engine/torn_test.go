@@ -26,8 +26,9 @@ func twoBlocks(t *testing.T) (dir string, at int, second []byte) {
 	return dir, at, b[at:]
 }
 
-// A producer dies after each byte of a block, and before the signal. Whoever had the log open goes on,
-// and so does whoever opens it later; nothing of the torn block is ever shown, and its bytes are kept.
+// A producer dies after each byte of a block, and before the signal. Whoever had the log open goes
+// on, and so does whoever opens it later; nothing of the torn block is ever shown, and its bytes
+// are kept.
 func TestTornAtEveryByte(t *testing.T) {
 	dir, at, second := twoBlocks(t)
 	first := readFile(t, segmentPath(dir, 0))[:at]
@@ -101,8 +102,9 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// Every bit of a segment, one after the other: Verify tells of it, readers show nothing that was never
-// written, tell of the damage once and go on behind it, and appends go on.
+// A bit of each byte of a segment, one after the other: Verify tells of it, readers show nothing
+// that was never written, tell of the damage once and go on behind it, and appends go on. (The
+// test of that name in package segment flips all eight, without the syncs that a log takes.)
 func TestEveryBitFlipped(t *testing.T) {
 	dir := newStore(t)
 	l := open(t, dir, engine.Options{})
@@ -111,16 +113,12 @@ func TestEveryBitFlipped(t *testing.T) {
 	}
 	closeLog(t, l)
 	whole := readFile(t, segmentPath(dir, 0))
-	for bit := range 8 { // in parallel: most of the time goes into syncs
-		t.Run(fmt.Sprintf("bit %d", bit), func(t *testing.T) {
-			t.Parallel()
-			for at := range whole {
-				flipped := slices.Clone(whole)
-				flipped[at] ^= 1 << bit
-				if checkFlip(t, storeOf(t, flipped)); t.Failed() {
-					t.Fatalf("byte %d", at)
-				}
-			}
+	for at := range whole {
+		t.Run(fmt.Sprintf("byte %d", at), func(t *testing.T) {
+			t.Parallel() // most of the time goes into syncs
+			flipped := slices.Clone(whole)
+			flipped[at] ^= 1 << (at % 8)
+			checkFlip(t, storeOf(t, flipped))
 		})
 	}
 }
@@ -156,8 +154,8 @@ func checkFlip(t *testing.T, dir string) {
 	}
 }
 
-// requireSubsequence checks that got are some of the values in their order, and returns how many are
-// missing.
+// requireSubsequence checks that got are some of the values in their order, and returns how many
+// are missing.
 func requireSubsequence(t *testing.T, got []string, values ...string) (missing int) {
 	t.Helper()
 	rest := got
@@ -174,8 +172,8 @@ func requireSubsequence(t *testing.T, got []string, values ...string) (missing i
 	return missing
 }
 
-// Damage in the middle is told of once and costs its block only; the others keep their offsets, and so
-// do those that come.
+// Damage in the middle is told of once and costs its block only; the others keep their offsets,
+// and so do those that come.
 func TestDamageInTheMiddle(t *testing.T) {
 	dir := newStore(t)
 	l := open(t, dir, engine.Options{})

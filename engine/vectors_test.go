@@ -39,8 +39,8 @@ func readVectors(t *testing.T) map[string]vector {
 	return vectors
 }
 
-// What Puro wrote is read, appended to, and rolled over; the next segment then says all that was before
-// it, so that the first one is not needed any more.
+// What Puro wrote is read, appended to, and rolled over; the next segment then says all that was
+// before it, so that the first one is not needed any more.
 func TestVectorsLiveOn(t *testing.T) {
 	for name, v := range readVectors(t) {
 		t.Run(name, func(t *testing.T) {
@@ -124,10 +124,10 @@ func requireRoundTrips(t *testing.T, l *engine.Log) {
 				engine.AtText(text), engine.AtText(text + size - 1),
 			}
 			for i, seek := range seeks {
-				requireSeek(t, r, seek, offset, text, fmt.Sprintf("topic %q, record %d, seek %d", info.Name, offset, i))
+				what := fmt.Sprintf("topic %q, record %d, seek %d", info.Name, offset, i)
+				requireSeek(t, r, seek, offset, text, what)
 				if rec, err := r.TryNext(); err != nil || rec.Offset != offset || !rec.Time.Equal(written) {
-					t.Fatalf("topic %q, record %d, seek %d: got %v, %v, want its time %v",
-						info.Name, offset, i, rec, err, written)
+					t.Fatalf("%s: got %v, %v, want its time %v", what, rec, err, written)
 				}
 			}
 			text += size
@@ -139,7 +139,9 @@ func requireRoundTrips(t *testing.T, l *engine.Log) {
 	}
 }
 
-func requireSeek(t *testing.T, r *engine.Reader, to engine.Position, offset, text uint64, what string) {
+func requireSeek(
+	t *testing.T, r *engine.Reader, to engine.Position, offset, text uint64, what string,
+) {
 	t.Helper()
 	if err := r.Seek(to); err != nil {
 		t.Fatalf("%s: %v", what, err)
@@ -149,8 +151,8 @@ func requireSeek(t *testing.T, r *engine.Reader, to engine.Position, offset, tex
 	}
 }
 
-// Whatever is written, every record is found again, in one segment and in many, before and after the
-// log was closed.
+// Whatever is written, every record is found again, in one segment and in many, before and after
+// the log was closed.
 func TestSeekRoundTrips(t *testing.T) {
 	rnd := newRand(t)
 	dir := newStore(t)

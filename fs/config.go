@@ -6,8 +6,8 @@ import (
 	"purofs/engine"
 )
 
-// A Config says what to mount, where and how. Store and Mountpoint are required; the zero value of the
-// rest is useful.
+// A Config says what to mount, where and how. Store and Mountpoint are required; the zero value of
+// the rest is useful.
 type Config struct {
 	// Store is the directory of the log. It is made if it does not exist.
 	Store string
@@ -16,8 +16,8 @@ type Config struct {
 	// Engine are the options of the log. Its ReadOnly is that of this Config.
 	Engine engine.Options
 
-	// AllowOther lets other users in, as far as the modes of the topics allow. Who is not root needs
-	// user_allow_other in /etc/fuse.conf for it.
+	// AllowOther lets other users in, as far as the modes of the topics allow. Who is not root
+	// needs user_allow_other in /etc/fuse.conf for it.
 	AllowOther bool
 	// AutoCreate lets any legal name be used as a topic, which it becomes by its first record.
 	AutoCreate bool

@@ -14,12 +14,13 @@
 //   - When Mount returns the mount answers.
 //   - It is mounted nosuid, nodev and noexec. Nobody but the user who mounted may enter unless
 //     Config.AllowOther is set, and then the kernel checks the permissions of each file.
-//   - A mount ends within two seconds, however many readers wait: they see the end of the file, appends
-//     under way finish, and what is still open a second later is cut off. A slow disk, or a process that
-//     holds the log's lock, can make it longer.
+//   - A mount ends within two seconds, however many readers wait: they see the end of the file,
+//     appends under way finish, and what is still open a second later is cut off. A slow disk can
+//     make it longer.
 //   - It ends likewise when somebody else unmounts it, lazily too.
-//   - What a killed daemon left behind, a mount point that gives "Transport endpoint is not connected", is
-//     cleaned up by the next Mount there.
+//   - What a killed daemon left behind, a mount point that gives "Transport endpoint is not
+//     connected", is cleaned up by the next Mount there.
 //
-// The process that serves a mount must not use files below it in any thread that the mount waits for.
+// The process that serves a mount must not use files below it in any thread that the mount waits
+// for.
 package fs

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,13 +11,15 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"purofs/engine"
 	"purofs/fs/transport"
 	"purofs/nodes"
 )
 
-// endGrace is how long who has a file open may go on with it when the mount ends: long enough to see the
-// end of the file, or to finish an append.
+// endGrace is how long who has a file open may go on with it when the mount ends: long enough to
+// see the end of the file, or to finish an append.
 const endGrace = time.Second
 
 // A Mounted is a store that is mounted. Its methods are safe for concurrent use.
@@ -35,11 +38,11 @@ type Mounted struct {
 	err      error         // set before that
 }
 
-// Mount mounts a store and returns when the mount answers. ctx bounds the time until then; to end the
-// mount call Unmount.
+// Mount mounts a store and returns when the mount answers. ctx bounds the time until then; to end
+// the mount call Unmount.
 //
-// The error matches ErrPlace if the mount point is of no use, one of engine.Open's if the store is, or is
-// that of mount(2) or fusermount3.
+// The error matches ErrPlace if the mount point is of no use, one of engine.Open's if the store is,
+// or is that of mount(2) or fusermount3.
 func Mount(ctx context.Context, config Config) (*Mounted, error) {
 	if config.Engine.Logger == nil {
 		config.Engine.Logger = &config.Logger
@@ -63,48 +66,47 @@ func Mount(ctx context.Context, config Config) (*Mounted, error) {
 	return m, nil
 }
 
-// start mounts and waits for the kernel's first request. After an error nothing is left but the log.
-func (m *Mounted) start(ctx context.Context) error {
-	tree, err := m.newTree()
-	if err != nil {
+// start mounts and waits for the kernel's first request. After an error nothing is left but the
+// log.
+func (m *Mounted) start(ctx context.Context) (err error) {
+	if m.tree, err = m.newTree(); err != nil {
 		return err
 	}
 	fd, err := attach(&m.config)
 	if err != nil {
 		return err
 	}
-	m.tree = tree
-	m.conn = transport.New(fd, tree, m.config.Logger)
+	if err := m.watchOwn(); err != nil {
+		return errors.Join(err, detach(m.config.Mountpoint), unix.Close(fd))
+	}
+	m.conn = transport.New(fd, m.tree, m.config.Logger)
 	m.tree.SetKernel(m.conn)
 	go func() { m.served <- m.conn.Serve() }()
-	if err := m.awaitFirst(ctx); err != nil {
-		if detachErr := detach(m.config.Mountpoint); detachErr != nil {
-			return errors.Join(err, detachErr) // so it goes on until the process ends
-		}
-		<-m.served
-		m.tree.Shutdown()
-		return err
-	}
-	return nil
-}
 
-// awaitFirst returns when the mount answers and is being watched.
-func (m *Mounted) awaitFirst(ctx context.Context) error {
 	select {
 	case <-m.conn.Ready():
-	case err := <-m.served:
-		m.served <- err
-		return fmt.Errorf("the mount ended at its start: %w", err)
+		return nil
+	case err = <-m.served:
+		m.served <- nil // for finish
+		err = fmt.Errorf("the mount ended as it began: %w", cmp.Or(err, error(unix.ENODEV)))
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	}
+	err = errors.Join(err, m.detach(), m.finish())
+	m.watch.stop()
+	m.tree.Shutdown()
+	return err
+}
+
+// watchOwn finds our mount in the mount table and watches for its end.
+func (m *Mounted) watchOwn() error {
 	entries, err := readMountTable()
 	if err != nil {
 		return err
 	}
 	own, ok := topMount(entries, m.config.Mountpoint)
-	if !ok {
-		return fmt.Errorf("%s is not in %s", m.config.Mountpoint, mountTableName)
+	if !ok || own.fsType != fsType {
+		return fmt.Errorf("the mount on %s is not in %s", m.config.Mountpoint, mountTableName)
 	}
 	m.device = own.device
 	m.watch, err = watchMount(own.device)
@@ -186,15 +188,17 @@ func (m *Mounted) finish() error {
 	return <-m.served
 }
 
-// Wait returns when the mount has ended and the log is closed: nil if that went well, whoever ended it.
+// Wait returns when the mount has ended and the log is closed: nil if that went well, whoever ended
+// it.
 func (m *Mounted) Wait() error {
 	<-m.ended
 	return m.err
 }
 
 // Unmount ends the mount: readers that wait see the end of the file, appends under way finish, the
-// file system is unmounted, lazily if it is still in use, and the log is closed. It returns what Wait
-// returns, or the error of ctx if that ends first; the mount ends nevertheless. It may be called again.
+// file system is unmounted, lazily if it is still in use, and the log is closed. It returns what
+// Wait returns, or the error of ctx if that ends first; the mount ends nevertheless. It may be
+// called again.
 func (m *Mounted) Unmount(ctx context.Context) error {
 	m.stopOnce.Do(func() { close(m.stop) })
 	select {
@@ -205,9 +209,9 @@ func (m *Mounted) Unmount(ctx context.Context) error {
 	}
 }
 
-// UnmountPath unmounts a store that any process has mounted on a directory, lazily if it is in use. The
-// process that serves it then lets waiting readers go and ends. An error matches ErrPlace if no store is
-// mounted there.
+// UnmountPath unmounts a store that any process has mounted on a directory, lazily if it is in use.
+// The process that serves it then lets waiting readers go and ends. An error matches ErrPlace if no
+// store is mounted there.
 func UnmountPath(mountpoint string) error {
 	point, err := filepath.Abs(mountpoint)
 	if err != nil {

@@ -39,11 +39,12 @@ func parseMountTable(r io.Reader) ([]mountEntry, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		// 36 35 98:0 /root /point options [optional fields…] - type source options
+		// 36 35 98:0 /root /point options [optional fields] - type source options
 		fields := strings.Fields(lines.Text())
 		for i := 6; i < len(fields)-1; i++ {
 			if fields[i] == "-" {
-				entries = append(entries, mountEntry{fields[2], unescapeMount(fields[4]), fields[i+1]})
+				entry := mountEntry{fields[2], unescapeMount(fields[4]), fields[i+1]}
+				entries = append(entries, entry)
 				break
 			}
 		}
@@ -80,8 +81,8 @@ func topMount(entries []mountEntry, point string) (top mountEntry, ok bool) {
 	return top, ok
 }
 
-// A mountWatch tells when a file system has vanished from the mount table although it is still in use:
-// that is what a lazy unmount does.
+// A mountWatch tells when a file system has vanished from the mount table although it is still in
+// use: that is what a lazy unmount does.
 type mountWatch struct {
 	// detached is closed when that has happened, or cannot be seen.
 	detached chan struct{}
@@ -93,10 +94,13 @@ type mountWatch struct {
 
 // watchMount begins to watch for the end of the mounts of a device. Call stop in the end.
 func watchMount(device string) (*mountWatch, error) {
-	table, err := os.Open(mountTableName)
+	// Not os.Open: it would give the file to the runtime's poller, and whoever polls first takes
+	// the news from the other.
+	fd, err := unix.Open(mountTableName, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("watch the mount table: %w", err)
 	}
+	table := os.NewFile(uintptr(fd), mountTableName)
 	quit, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		table.Close()

@@ -36,7 +36,8 @@ func checkPlace(config *Config) (err error) {
 	}
 	point := config.Mountpoint
 	if top, ok := topMount(entries, point); ok && top.fsType == fsType {
-		return placeError("a store is mounted on %s already (end that with: purofs umount %[1]s)", point)
+		return placeError("a store is mounted on %s already (end that with: purofs umount %[1]s)",
+			point)
 	}
 	names, err := os.ReadDir(point)
 	if err != nil {
@@ -78,6 +79,10 @@ func resolveMountpoint(path string) (string, error) {
 		if err == nil {
 			info, err = os.Stat(resolved)
 		}
+		if err == nil {
+			// The kernel may remember of a dead mount all that stat asks for, but never this.
+			err = unix.Statfs(resolved, &unix.Statfs_t{})
+		}
 		switch {
 		case errors.Is(err, unix.ENOTCONN):
 			if err := cleanUp(path); err != nil {
@@ -108,7 +113,8 @@ func cleanUp(path string) error {
 	}
 	top, ok := topMount(entries, point)
 	if !ok || top.fsType != fsType {
-		return placeError("the %s mount on %s is dead (unmount it with: umount -l %[2]s)", top.fsType, point)
+		return placeError("the %s mount on %s is dead (unmount it with: umount -l %[2]s)",
+			top.fsType, point)
 	}
 	if err := detach(point); err != nil {
 		return placeError("the mount on %s is dead and cannot be removed: %w", point, err)
@@ -116,8 +122,8 @@ func cleanUp(path string) error {
 	return nil
 }
 
-// checkApart refuses a store and a mount point of which one contains the other: the log would be kept
-// in the file system that shows it, or be hidden by it.
+// checkApart refuses a store and a mount point of which one contains the other: the log would be
+// kept in the file system that shows it, or be hidden by it.
 func checkApart(store, point string) error {
 	within, err := isWithin(store, point)
 	if err != nil {

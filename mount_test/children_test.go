@@ -19,6 +19,7 @@ var children = map[string]func(args []string) error{
 	"flood":   childFlood,
 	"follow":  childFollow,
 	"hold":    childHold,
+	"skip":    childSkip,
 }
 
 // childWrite appends each further argument to a file, as a program would that knows nothing special of
@@ -112,4 +113,23 @@ func childHold(args []string) error {
 	fmt.Println("held")
 	_, err = syscall.Read(0, make([]byte, 1))
 	return err
+}
+
+// childSkip prints what each read of a file gets, and goes on after errors: FILE
+func childSkip(args []string) error {
+	fd, err := syscall.Open(args[0], syscall.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	for buffer := make([]byte, 4096); ; {
+		n, err := syscall.Read(fd, buffer)
+		switch {
+		case err != nil:
+			fmt.Println(unix.ErrnoName(err.(syscall.Errno)))
+		case n == 0:
+			return nil
+		default:
+			fmt.Print(string(buffer[:n]))
+		}
+	}
 }

@@ -217,6 +217,19 @@ func verify(t *testing.T, store string) engine.VerifyReport {
 	return report
 }
 
+// storeOf makes a store of one segment.
+func storeOf(t *testing.T, segment []byte) string {
+	t.Helper()
+	store := filepath.Join(t.TempDir(), "store")
+	if err := os.Mkdir(store, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(store, "stream0.puro"), segment, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
 // openLog opens a store in this process, which is another one than that of any mount.
 func openLog(t *testing.T, store string) *engine.Log {
 	t.Helper()
@@ -269,17 +282,22 @@ func needTool(t *testing.T, name string) {
 	}
 }
 
-// newDir returns a new directory that all users can get at.
+// newDir returns a new directory that all users can get at, alone in another, and whose path a shell
+// takes as it is.
 func newDir(t *testing.T, name string) string {
 	t.Helper()
-	parent := t.TempDir()
-	dir := filepath.Join(parent, name)
-	for _, made := range []error{
-		os.Chmod(filepath.Dir(parent), 0o755), os.Chmod(parent, 0o755), os.Mkdir(dir, 0o755),
-	} {
-		if made != nil {
-			t.Fatal(made)
+	parent, err := os.MkdirTemp("", "purofs-mount-test.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(parent); err != nil {
+			t.Error(err)
 		}
+	})
+	dir := filepath.Join(parent, name)
+	if err := errors.Join(os.Chmod(parent, 0o755), os.Mkdir(dir, 0o755)); err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }
@@ -295,4 +313,9 @@ func brief(text string) string {
 func lastLines(text string, n int) string {
 	lines := strings.SplitAfter(text, "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "")
+}
+
+// splitLines returns the lines of a text, without their newlines.
+func splitLines(text string) []string {
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }

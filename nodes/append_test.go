@@ -133,11 +133,11 @@ func TestAppendThatFailsLeavesNoTrace(t *testing.T) {
 		t.Fatal(errno)
 	}
 	full := fmt.Errorf("append: %w", syscall.ENOSPC)
-	m.log.failAppend(func(context.Context) error { return full })
+	m.log.onAppend(func(context.Context, *engine.Batch) error { return full })
 	if errno := m.writeAs(1, fh, "lost\nlost too"); errno != syscall.ENOSPC {
 		t.Errorf("write: got %v, want ENOSPC", errno)
 	}
-	m.log.failAppend(nil)
+	m.log.onAppend(nil)
 	if errno := m.writeAs(1, fh, "and ended\n"); errno != 0 {
 		t.Fatal(errno)
 	}
@@ -154,17 +154,35 @@ func TestAppendCloseReportsItsError(t *testing.T) {
 	if errno := m.writeAs(1, fh, "tail"); errno != 0 {
 		t.Fatal(errno)
 	}
-	m.log.failAppend(func(context.Context) error { return syscall.EDQUOT })
+	m.log.onAppend(func(context.Context, *engine.Batch) error { return syscall.EDQUOT })
 	if errno := m.flush(1, fh); errno != syscall.EDQUOT {
 		t.Errorf("close: got %v, want EDQUOT", errno)
 	}
-	m.log.failAppend(nil)
+	m.log.onAppend(nil)
 	m.release(fh)
 	if got := m.cat("orders/log", 100); got != "" {
 		t.Errorf("log is %q after a close that failed", got)
 	}
 	if carried := m.tree.Carried(); carried != 0 {
 		t.Errorf("%d bytes are counted as carried", carried)
+	}
+}
+
+// Nobody waits for the last call on a handle, so what it could not store is told elsewhere.
+func TestAppendReleaseTellsOfItsError(t *testing.T) {
+	m := newMount(t, nil)
+	m.mkdir("orders")
+	fh := m.open("orders/append", syscall.O_WRONLY)
+	if errno := m.writeAs(1, fh, "tail"); errno != 0 {
+		t.Fatal(errno)
+	}
+	m.log.onAppend(func(context.Context, *engine.Batch) error { return syscall.ENOSPC })
+	m.release(fh)
+	if got := m.cat(".puro/errors", 4096); !strings.Contains(got, syscall.ENOSPC.Error()) {
+		t.Errorf(".puro/errors is %q", got)
+	}
+	if _, _, handles, _ := m.tree.Sizes(); handles != 0 {
+		t.Errorf("%d handles are open", handles)
 	}
 }
 
@@ -185,9 +203,43 @@ func TestAppendErrors(t *testing.T) {
 			m := newMount(t, nil)
 			m.mkdir("orders")
 			fh := m.open("orders/append", syscall.O_WRONLY|test.flags)
-			m.log.failAppend(func(context.Context) error { return test.err })
+			m.log.onAppend(func(context.Context, *engine.Batch) error { return test.err })
 			if got := m.writeAs(1, fh, "a\n"); got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// What was asked for at open(2) is asked of the log, for whole lines and for the last one.
+func TestAppendFlags(t *testing.T) {
+	tests := []struct {
+		name         string
+		flags        uint32
+		sync, noWait bool
+	}{
+		{"none", 0, false, false},
+		{"O_SYNC", syscall.O_SYNC, true, false},
+		{"O_DSYNC", syscall.O_DSYNC, true, false},
+		{"O_NONBLOCK", syscall.O_NONBLOCK, false, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m := newMount(t, nil)
+			m.mkdir("orders")
+			appends := 0
+			m.log.onAppend(func(_ context.Context, b *engine.Batch) error {
+				appends++
+				if b.Sync != test.sync || b.NoWait != test.noWait {
+					t.Errorf("append %d: sync %v, no wait %v", appends, b.Sync, b.NoWait)
+				}
+				return nil
+			})
+			fh := m.open("orders/append", syscall.O_WRONLY|test.flags)
+			m.writeAs(1, fh, "line\ntail")
+			m.flush(1, fh)
+			if appends != 2 {
+				t.Errorf("%d appends, want 2", appends)
 			}
 		})
 	}
@@ -198,7 +250,7 @@ func TestAppendInterruptIsHandedOn(t *testing.T) {
 	m.mkdir("orders")
 	fh := m.open("orders/append", syscall.O_WRONLY)
 	waits := make(chan struct{})
-	m.log.failAppend(func(ctx context.Context) error {
+	m.log.onAppend(func(ctx context.Context, _ *engine.Batch) error {
 		close(waits)
 		<-ctx.Done()
 		return ctx.Err()

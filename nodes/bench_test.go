@@ -1,6 +1,7 @@
 package nodes_test
 
 import (
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -152,4 +153,37 @@ func BenchmarkWake(b *testing.B) {
 		<-r.answer
 		at += uint64(r.n)
 	}
+}
+
+// BenchmarkWaitingReaders measures what the tree and the log hold for a reader that read a record
+// and waits for more.
+func BenchmarkWaitingReaders(b *testing.B) {
+	const readers = 1000
+	m := newBenchmark(b)
+	m.write(m.open(m.node("t", "append"), syscall.O_WRONLY), line)
+	node := m.node("t", "from", "-1")
+	for b.Loop() {
+		before := heapBytes()
+		var handles []uint64
+		for range readers {
+			fh := m.open(node, syscall.O_RDONLY)
+			r := &benchRead{buf: make([]byte, 128), answer: make(chan struct{}, 1)}
+			m.tree.ServeRead(&fuse.ReadIn{Fh: fh}, r)
+			<-r.answer
+			m.tree.ServeRead(&fuse.ReadIn{Fh: fh, Offset: uint64(r.n)}, r)
+			handles = append(handles, fh)
+		}
+		b.ReportMetric(float64(heapBytes()-before)/readers, "bytes/reader")
+		m.write(m.open(m.node("t", "append"), syscall.O_WRONLY), line)
+		for _, fh := range handles {
+			m.tree.Release(nil, &fuse.ReleaseIn{Fh: fh})
+		}
+	}
+}
+
+func heapBytes() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }

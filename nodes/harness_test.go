@@ -22,11 +22,11 @@ type hookedLog struct {
 	nodes.Log
 
 	mu     sync.Mutex
-	append func(ctx context.Context) error // before an append; nil: nothing
-	reader func(nodes.Reader) nodes.Reader // around each new reader; nil: nothing
+	append func(context.Context, *engine.Batch) error // before an append; nil: nothing
+	reader func(nodes.Reader) nodes.Reader            // around each new reader; nil: nothing
 }
 
-func (l *hookedLog) failAppend(with func(ctx context.Context) error) {
+func (l *hookedLog) onAppend(with func(context.Context, *engine.Batch) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.append = with
@@ -43,7 +43,7 @@ func (l *hookedLog) Append(ctx context.Context, b *engine.Batch) error {
 	hook := l.append
 	l.mu.Unlock()
 	if hook != nil {
-		if err := hook(ctx); err != nil {
+		if err := hook(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -254,8 +254,12 @@ func (m *mount) cat(path string, size int) string {
 func (m *mount) read(fh, offset uint64, size int) *request {
 	m.Helper()
 	r := &request{T: m.T, size: size, parked: make(chan struct{}), done: make(chan struct{})}
-	m.tree.ServeRead(&fuse.ReadIn{Fh: fh, Offset: offset, Size: uint32(size)}, r)
+	m.send(fh, offset, r)
 	return r
+}
+
+func (m *mount) send(fh, offset uint64, r *request) {
+	m.tree.ServeRead(&fuse.ReadIn{Fh: fh, Offset: offset, Size: uint32(r.size)}, r)
 }
 
 // A request is a READ as the tree sees it, which checks that it is treated as Kernel says.
@@ -267,6 +271,7 @@ type request struct {
 	buf         []byte
 	interrupted func()
 	answered    bool
+	impatient   bool // it is interrupted before Park returns
 
 	parked chan struct{}
 	done   chan struct{}
@@ -309,8 +314,11 @@ func (r *request) Fail(errno syscall.Errno) { r.answer("", errno) }
 
 func (r *request) Park(interrupted func()) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.buf, r.interrupted = nil, interrupted
+	r.mu.Unlock()
+	if r.impatient {
+		interrupted()
+	}
 	close(r.parked)
 }
 

@@ -2,8 +2,8 @@ package nodes
 
 import "syscall"
 
-// A Kernel is what the tree asks of the connection to the kernel. It is safe for concurrent use, and
-// never called with a lock held that a request needs: the kernel may wait for that request.
+// A Kernel is what the tree asks of the connection to the kernel. It is safe for concurrent use,
+// and never called with a lock held that a request needs: the kernel may wait for that request.
 type Kernel interface {
 	// NotifyPoll tells the kernel that the readiness of a polled handle has changed.
 	NotifyPoll(pollHandle uint64)
@@ -14,22 +14,23 @@ type Kernel interface {
 }
 
 // A ReadRequest is one READ of the kernel. It is answered exactly once, by Reply or by Fail: by the
-// goroutine that got it, before it returns, or, once it has been parked, at any time by any goroutine.
+// goroutine that got it, before it returns, or, once it has been parked, at any time by any
+// goroutine.
 type ReadRequest interface {
-	// Buffer returns room for the answer, as large as was asked for. It belongs to the request until
-	// Reply, Fail or Park.
+	// Buffer returns room for the answer, as large as was asked for. It belongs to the request
+	// until Reply, Fail or Park.
 	Buffer() []byte
 	// Reply answers with the first n bytes of Buffer; 0 is the end of the file.
 	Reply(n int)
 	// Fail answers with an error.
 	Fail(errno syscall.Errno)
-	// Park gives the buffer back and lets the goroutine go: the request waits without holding either. It
-	// comes before the request is shown to whoever may answer it.
+	// Park gives the buffer back and lets the goroutine go: the request waits without holding
+	// either. It comes before the request is shown to whoever may answer it.
 	//
 	// If the reader is interrupted, or the connection ends, interrupted is called once: from any
-	// goroutine, possibly before Park returns, and possibly while another goroutine answers. Whoever comes
-	// first answers (one compare-and-swap tells); after an interrupt with EINTR. Buffer may be called again
-	// after Park, by who answers.
+	// goroutine, possibly before Park returns, and possibly while another goroutine answers.
+	// Whoever comes first answers (one compare-and-swap tells); after an interrupt with EINTR.
+	// Buffer may be called again after Park, by who answers.
 	Park(interrupted func())
 }
 

@@ -21,8 +21,9 @@ type Log interface {
 	OpenReader(topic string, from engine.Position) (Reader, error)
 	// Watch calls wake once, from any goroutine, as soon as the topic has a record with an offset
 	// of at least next, or is deleted, or the log is closed; at once if that is so already, perhaps
-	// before Watch returns. The function that it returns ends the watch early and tells whether
-	// wake will never be called.
+	// before Watch returns. No lock is held then that the other methods and those of a Reader need:
+	// wake may read what is new, but not wait. The function that Watch returns ends it early, and
+	// tells whether wake will never be called.
 	Watch(topic string, next uint64, wake func()) (stop func() bool)
 
 	Status() engine.Status

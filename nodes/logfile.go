@@ -50,14 +50,9 @@ func (h *logHandle) readAt(buf []byte, offset uint64) (int, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	left := info.NextText - info.FirstText
-	if offset >= left {
+	if offset >= info.NextText-info.FirstText {
 		h.text.rest() // who waits for more by reading again and again shall hold nothing meanwhile
 		return 0, nil
-	}
-	left -= offset
-	if uint64(len(buf)) > left {
-		buf = buf[:left] // what stat said just before; more may have come
 	}
 	n, err := h.text.read(buf, info.FirstText+offset, false)
 	if errors.Is(err, engine.ErrNoTopic) {

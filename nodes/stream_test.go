@@ -95,6 +95,17 @@ func TestStreamEnds(t *testing.T) {
 	}
 }
 
+// A reader can be interrupted before it has begun to wait.
+func TestStreamInterruptedAtOnce(t *testing.T) {
+	m := newMount(t, nil)
+	m.mkdir("orders")
+	r := &request{
+		T: t, size: 100, impatient: true, parked: make(chan struct{}), done: make(chan struct{}),
+	}
+	m.send(m.open("orders/stream", syscall.O_RDONLY), 0, r)
+	r.want("", syscall.EINTR)
+}
+
 // Records, interrupts and a shutdown, all at the same time: each read is answered once, and nothing
 // is read twice or left out.
 func TestStreamRaces(t *testing.T) {

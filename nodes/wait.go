@@ -67,8 +67,9 @@ func (w *waiter) watch(next uint64) {
 	}
 }
 
-// wake is called by the log, which must not be held up or called back: the answer is made
-// elsewhere.
+// wake is called by the log, in the goroutine that appended the record if that is in this process.
+// The reader is answered right here: a goroutine of its own would have it wait for a thread to wake
+// up, which takes several times as long as the answer.
 func (w *waiter) wake() {
 	w.mu.Lock()
 	mine := w.state == waiterWaiting
@@ -127,9 +128,9 @@ func (w *waiter) end(how func()) {
 // A waiterSet holds the waiters of a tree, so that Shutdown can end them, and waits for those that
 // are being answered. It is safe for concurrent use; its zero value is empty.
 type waiterSet struct {
-	serving sync.WaitGroup
+	serving sync.WaitGroup // added to with mu held, while not draining
 
-	mu       sync.Mutex // guards what follows; held to add to serving
+	mu       sync.Mutex // guards what follows
 	waiters  map[*waiter]struct{}
 	draining bool // nobody may wait any more
 }
@@ -154,14 +155,17 @@ func (s *waiterSet) remove(w *waiter) {
 	delete(s.waiters, w)
 }
 
-// serve has a waiter answered, unless it is too late for that.
+// serve has a waiter answered, or wait again, unless it is too late for that.
 func (s *waiterSet) serve(w *waiter) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.draining {
+		s.mu.Unlock()
 		return false
 	}
-	s.serving.Go(w.serve)
+	s.serving.Add(1)
+	s.mu.Unlock()
+	defer s.serving.Done()
+	w.serve()
 	return true
 }
 

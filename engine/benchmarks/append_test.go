@@ -22,8 +22,8 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkSynced is goal E3: an append returns when its record is on the disk. The side "file" with one
-// producer is what fdatasync(2) alone allows.
+// BenchmarkSynced is goal E3: an append returns when its record is on the disk. The side "file"
+// with one producer is what fdatasync(2) alone allows.
 func BenchmarkSynced(b *testing.B) {
 	for _, producers := range []int{1, 4, 64} {
 		for _, s := range allSides {
@@ -89,7 +89,7 @@ func benchAppend(b *testing.B, st store, records, producers int) {
 	b.ReportMetric(float64(b.N*records)/b.Elapsed().Seconds(), "rec/s")
 }
 
-// BenchmarkBytes is goal E7: what a record takes on the disk, with whatever index is kept beside it.
+// BenchmarkBytes is goal E7: what a record takes on the disk, with whatever index is kept there.
 func BenchmarkBytes(b *testing.B) {
 	for _, records := range []int{1, 1000} {
 		for _, s := range allSides {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Some benchmarks need processes of their own: this test binary, run again with childEnv set to one of
-// the roles and its arguments.
+// Some benchmarks need processes of their own: this test binary, run again with childEnv set to one
+// of the roles and its arguments.
 const childEnv = "PUROFS_BENCHMARK_CHILD"
 
 // roles are what a child can do: each talks to the benchmark through standard input and output.

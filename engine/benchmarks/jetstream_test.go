@@ -21,7 +21,8 @@ type jetstreamStore struct {
 
 func openJetStream(dir string, opts options) (store, error) {
 	srv, err := server.NewServer(&server.Options{
-		JetStream: true, StoreDir: dir, SyncAlways: opts.synced, DontListen: true, NoLog: true, NoSigs: true,
+		JetStream: true, StoreDir: dir, SyncAlways: opts.synced,
+		DontListen: true, NoLog: true, NoSigs: true,
 	})
 	if err != nil {
 		return nil, err

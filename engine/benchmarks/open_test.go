@@ -15,9 +15,9 @@ const (
 	openEach    = 1000 // records a call
 )
 
-// BenchmarkOpen is goal E6: a process appends ten million records and is killed; how long a new process
-// takes to open the log, and the most memory it had by then. "files" is about how many segments there
-// are; raft-wal is not made for a single one, and by default has 21.
+// BenchmarkOpen is goal E6: a process appends ten million records and is killed; how long a new
+// process takes to open the log, and the most memory it had by then. "files" is about how many
+// segments there are; raft-wal is not made for a single one, and by default has 21.
 func BenchmarkOpen(b *testing.B) {
 	for _, c := range []struct {
 		files        string

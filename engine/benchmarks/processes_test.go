@@ -83,8 +83,8 @@ func checkRecords(b *testing.B, dir string, want uint64) {
 	}
 }
 
-// appendUntilTold is a child: it opens the store, says 0, waits for a line, appends until its standard
-// input ends, and says how many records it appended.
+// appendUntilTold is a child: it opens the store, says 0, waits for a line, appends until its
+// standard input ends, and says how many records it appended.
 func appendUntilTold(args []string) error {
 	st, err := sideNamed(args[0]).open(args[1], options{})
 	if err != nil {

@@ -24,8 +24,8 @@ func BenchmarkRead(b *testing.B) {
 	})
 }
 
-// BenchmarkReadTopic is the second half of goal E4: what it costs to read a topic that is 1 % of a log,
-// as against the other 99 %. Here a block is of one topic and of 10 records.
+// BenchmarkReadTopic is the second half of goal E4: what it costs to read a topic that is 1 % of a
+// log, as against the other 99 %. Here a block is of one topic and of 10 records.
 func BenchmarkReadTopic(b *testing.B) {
 	const each, share = 10, 100
 	st := purofsSide.mustOpen(b, options{}).(purofsStore)

@@ -28,8 +28,8 @@ type options struct {
 
 // A store is an open log of some side, with one topic.
 type store interface {
-	// producer returns a function that appends so many records in one call. It is used by one goroutine,
-	// beside others that have their own, and is of no more use once the store is closed.
+	// producer returns a function that appends so many records in one call. It is used by one
+	// goroutine, beside others that have their own, and is of no more use once the store is closed.
 	producer() (appender, error)
 	// read reads all records, from the oldest to the newest, and counts them.
 	read() (int, error)

@@ -61,8 +61,8 @@ func TestLookups(t *testing.T) {
 	}
 }
 
-// However dense the blocks are, a lookup gives one that is not behind what is looked for, and little
-// before it.
+// However dense the blocks are, a lookup gives one that is not behind what is looked for, and
+// little before it.
 func TestLookupsAreNear(t *testing.T) {
 	for _, blockBytes := range []int64{50, 1000, gap - 1, gap, 3 * gap} {
 		t.Run(fmt.Sprint(blockBytes), func(t *testing.T) {

@@ -39,9 +39,10 @@ func liveBlock(time int64, offset uint64, raised bool) []byte {
 	return format.AppendEnd(append(append(b, header...), record...), length)
 }
 
-// TestScannerBesideAProducer: a block that is finished, and followed by another, between two reads of
-// a scanner is not damaged. The demo of the first day found this: the block had been seen low, and the
-// one behind it was there already when the scanner looked whether the low one was the last.
+// TestScannerBesideAProducer: a block that is finished, and followed by another, between two reads
+// of a scanner is not damaged. The demo of the first day found this: the block had been seen low,
+// and the one behind it was there already when the scanner looked whether the low one was the
+// last.
 func TestScannerBesideAProducer(t *testing.T) {
 	first, low, raised := liveBlock(1, 0, true), liveBlock(2, 1, false), liveBlock(2, 1, true)
 	next := liveBlock(3, 2, true)

@@ -137,7 +137,8 @@ func TestLockWaitIsTakenOver(t *testing.T) {
 	b := openSegment(t, dir)
 	for range 50 {
 		requireLock(t, a, "the first lock")
-		if err := b.LockTail(context.Background(), 0, time.Millisecond); !errors.Is(err, segment.ErrLocked) {
+		err := b.LockTail(context.Background(), 0, time.Millisecond)
+		if !errors.Is(err, segment.ErrLocked) {
 			t.Fatalf("got %v, want ErrLocked", err)
 		}
 		got := make(chan error, 1)

@@ -104,9 +104,9 @@ func (s *Scanner) resume(f *flaw) (int64, error) {
 // endHead is what every end record has behind its check byte.
 var endHead = []byte{0x07, 0x01, format.TopicEnd, 0x00}
 
-// ownEnd looks for the end record of the block whose start record is damaged, which says how far back
-// that start is, and returns the place behind it; -1 if there is none. What lies before it belongs to
-// this block, even if it is itself a piece of a log.
+// ownEnd looks for the end record of the block whose start record is damaged, which says how far
+// back that start is, and returns the place behind it; -1 if there is none. What lies before it
+// belongs to this block, even if it is itself a piece of a log.
 func (s *Scanner) ownEnd() (int64, error) {
 	last := min(s.limit, s.pos+format.BlockBytesMax) - format.EndBytes
 	for at := s.pos + format.StartBytes; at <= last; {

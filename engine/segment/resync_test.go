@@ -10,8 +10,8 @@ import (
 	"purofs/engine/segment"
 )
 
-// embedded is a value that is itself a segment, of blocks as new as the block that they stand in, and
-// of blocks of Puro.
+// embedded is a value that is itself a segment, of blocks as new as the block that they stand in,
+// and of blocks of Puro.
 func embedded() string {
 	older := block(1, "t", "EMBEDDED older")
 	same := block(20, "t", "EMBEDDED same")
@@ -19,8 +19,8 @@ func embedded() string {
 	return string(image(older, bareBlock("t", "EMBEDDED bare"), same, newer, tombstoneBlock(40)))
 }
 
-// A value that is a piece of a log is never taken for one, wherever the block around it is damaged or
-// cut.
+// A value that is a piece of a log is never taken for one, wherever the block around it is damaged
+// or cut.
 func TestSegmentInsideAValue(t *testing.T) {
 	before, behind := block(10, "t", "before"), block(50, "t", "behind")
 	whole := block(20, "t", strings.Repeat("x", 5000)+embedded())
@@ -69,8 +69,8 @@ func requireOnly(t *testing.T, bytes []byte, values ...string) walk {
 	return w
 }
 
-// Every bit of a segment, one after the other: never a record that was not written, and only those of
-// the block that it hit are missing.
+// Every bit of a segment, one after the other: never a record that was not written, and only those
+// of the block that it hit are missing.
 func TestEveryBitFlipped(t *testing.T) {
 	headers := image(block(1, "t", "first", "one"), block(2, "t", "second"), block(3, "t", "third"))
 	bare := join(bareBlock("t", "first", "one"), bareBlock("t", "second"), bareBlock("t", "third"))
@@ -108,7 +108,8 @@ func checkFlip(t *testing.T, s *segment.Segment, bit int, size int64) {
 				bit/8, bit%8, w.values)
 		}
 		if lost > 2 {
-			t.Errorf("byte %d bit %d: %d records lost, by one block: %v, %v", bit/8, bit%8, lost, w.damage, w.end)
+			t.Errorf("byte %d bit %d: %d records lost, by one block: %v, %v",
+				bit/8, bit%8, lost, w.damage, w.end)
 		}
 		if limit == size && lost > 0 && len(w.damage) == 0 || !errors.Is(w.end, io.EOF) && limit == size {
 			t.Errorf("byte %d bit %d: %d lost, damage %v, end %v", bit/8, bit%8, lost, w.damage, w.end)

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log"
 	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/rs/zerolog"
@@ -20,8 +18,8 @@ import (
 	"purofs/nodes"
 )
 
-// MaxWrite is the most bytes that one READ or WRITE moves: what Linux allows. A write(2) of up to nearly
-// that much arrives in one piece. Mount with max_read of the same size.
+// MaxWrite is the most bytes that one READ or WRITE moves: what Linux allows. A write(2) of up to
+// nearly that much arrives in one piece. Mount with max_read of the same size.
 const MaxWrite = 1 << 20
 
 // maxBackground bounds the requests that the kernel sends on nobody's behalf, such as read-ahead.
@@ -35,17 +33,18 @@ type FileSystem interface {
 
 	// ServeRead answers a READ, at once or later; in is valid only during the call.
 	ServeRead(in *fuse.ReadIn, req nodes.ReadRequest)
-	// ServeWrite answers a WRITE with the number of bytes taken. in, data and ctx are valid only during
-	// the call. ctx ends when the writer is interrupted; then, and only if nothing was stored, EINTR is
-	// the answer.
+	// ServeWrite answers a WRITE with the number of bytes taken. in, data and ctx are valid only
+	// during the call. ctx ends when the writer is interrupted; then, and only if nothing was
+	// stored, EINTR is the answer.
 	ServeWrite(ctx context.Context, in *fuse.WriteIn, data []byte) (uint32, syscall.Errno)
-	// ServePoll answers a POLL with the events of poll(2) that hold now; in is valid only during the
-	// call. If in.Flags asks for it, nodes.Kernel.NotifyPoll has to be called with in.Kh when others do.
+	// ServePoll answers a POLL with the events of poll(2) that hold now; in is valid only during
+	// the call. If in.Flags asks for it, nodes.Kernel.NotifyPoll has to be called with in.Kh when
+	// others do.
 	ServePoll(in *nodes.PollIn) (revents uint32, errno syscall.Errno)
 }
 
-// A Conn is one connection to the kernel, that is, one mount. It implements nodes.Kernel. All its methods
-// are safe for concurrent use.
+// A Conn is one connection to the kernel, that is, one mount. It implements nodes.Kernel. All its
+// methods are safe for concurrent use.
 type Conn struct {
 	fsys   FileSystem
 	device device
@@ -67,8 +66,8 @@ type Conn struct {
 	err       error // why the connection ended, if not by an unmount; set before over is closed
 }
 
-// New makes a connection of an open /dev/fuse that has been mounted. Serve, which must be called, closes
-// the descriptor.
+// New makes a connection of an open /dev/fuse that has been mounted. Serve, which must be called,
+// closes the descriptor.
 func New(fd int, fsys FileSystem, logger zerolog.Logger) *Conn {
 	c := &Conn{
 		fsys:    fsys,
@@ -107,9 +106,9 @@ func (c *Conn) protocolOptions() *fuse.MountOptions {
 	}
 }
 
-// Serve answers requests until the kernel ends the connection: when the file system is unmounted and nobody
-// uses it any more, or when it is made to (umount2(2) with MNT_FORCE, or fusectl). That is no error. It
-// returns when all who waited have been interrupted and no handler runs any more.
+// Serve answers requests until the kernel ends the connection: when the file system is unmounted
+// and nobody uses it any more, or when it is made to (umount2(2) with MNT_FORCE, or fusectl). That
+// is no error. It returns when all who waited have been interrupted and no handler runs any more.
 func (c *Conn) Serve() error {
 	c.workers.Go(c.work)
 	c.workers.Go(func() { c.crew.watch(c.over, c.help) })
@@ -132,165 +131,6 @@ func (c *Conn) end(err error) {
 		c.guard("interrupt", c.flights.end)
 		c.others.end()
 	})
-}
-
-// smallBytesMax bounds the requests that are copied into the worker's own small buffer, so that the
-// large one they were read into is free while they are served.
-const smallBytesMax = 4096
-
-// work serves requests until the crew has enough workers without this one, or the connection ends.
-func (c *Conn) work() {
-	var small [smallBytesMax / 8]uint64 // as words, so that it is aligned
-	var done time.Time                  // when the last request was answered
-	queued := 0                         // requests in a row that were waiting for this worker
-	for c.crew.join() {
-		if c.isOver() {
-			c.crew.leave(false)
-			return
-		}
-		input := c.inputs.Get().(*buffer)
-		message, err := c.receive(input)
-		if err != nil {
-			c.crew.leave(false)
-			input.release()
-			c.readFailed(err)
-			return
-		}
-		if c.crew.leave(mayTakeLong(message)) {
-			c.help()
-		}
-		began := time.Now()
-		if queued++; began.Sub(done) > queuedMax {
-			queued = 0
-		}
-		if len(message) <= smallBytesMax {
-			message = bytesOf(&small)[:copy(bytesOf(&small), message)]
-			input.release()
-			c.serve(message)
-		} else {
-			c.serve(message)
-			input.release()
-		}
-		done = time.Now()
-		c.crew.served(done.Sub(began), queued)
-	}
-}
-
-// receive waits for a request.
-func (c *Conn) receive(input *buffer) (message []byte, err error) {
-	n, err := c.device.read(input.memory)
-	if err != nil {
-		return nil, err
-	}
-	if n < inHeaderBytes {
-		return nil, fmt.Errorf("a request of %d bytes: %w", n, io.ErrUnexpectedEOF)
-	}
-	return input.memory[:n], nil
-}
-
-// help calls in another worker. Only workers and the watch call it, so Serve is still waiting.
-func (c *Conn) help() { c.workers.Go(c.work) }
-
-// callHelp is called by a handler that is about to wait.
-func (c *Conn) callHelp() {
-	if c.crew.relieve() {
-		c.help()
-	}
-}
-
-func (c *Conn) isOver() bool {
-	select {
-	case <-c.over:
-		return true
-	default:
-		return false
-	}
-}
-
-// readFailed ends the connection.
-func (c *Conn) readFailed(err error) {
-	if errors.Is(err, unix.ENODEV) || c.isOver() {
-		err = nil
-	} else {
-		err = fmt.Errorf("read from /dev/fuse: %w", err)
-	}
-	c.end(err)
-}
-
-// serve dispatches one request. All have been checked for their length when their handler sees them.
-func (c *Conn) serve(message []byte) {
-	header := overlay[fuse.InHeader](message)
-	switch op := header.Opcode; {
-	case op == opRead && len(message) >= readInBytes:
-		c.serveRead(overlay[fuse.ReadIn](message))
-	case op == opWrite && len(message) >= writeInBytes:
-		c.serveWrite(overlay[fuse.WriteIn](message), message[writeInBytes:])
-	case op == opPoll && len(message) >= pollInBytes:
-		c.servePoll(overlay[pollIn](message))
-	case op == opInterrupt && len(message) >= interruptInBytes:
-		c.serveInterrupt(overlay[fuse.InterruptIn](message))
-	default:
-		c.serveOther(header, message)
-	}
-}
-
-// serveInterrupt interrupts a request. One that is not known is answered with EAGAIN: either it is still in
-// the hands of another worker, then the kernel asks again, or it is answered, then the kernel ignores it.
-func (c *Conn) serveInterrupt(in *fuse.InterruptIn) {
-	found := false
-	c.guard("interrupt", func() { found = c.flights.interrupt(in.Unique) })
-	if found {
-		return
-	}
-	var out [2]uint64
-	if n := c.others.interrupt(in, bytesOf(&out)); n > 0 {
-		c.send(bytesOf(&out)[:n])
-	}
-}
-
-// serveOther has go-fuse serve a request.
-func (c *Conn) serveOther(header *fuse.InHeader, message []byte) {
-	out := c.replies.get(outPayloadBytes(header.Opcode, message))
-	defer out.release()
-	n := c.others.serve(header, message, out.memory)
-	if n > 0 {
-		c.send(out.memory[:n])
-	}
-	if header.Opcode == opInit {
-		c.initialized(overlay[fuse.OutHeader](out.memory).Status)
-	}
-}
-
-func (c *Conn) initialized(status int32) {
-	if status != 0 {
-		c.end(fmt.Errorf("the kernel's FUSE protocol is not supported, use Linux 5.4 or newer: %w",
-			syscall.Errno(-status)))
-		return
-	}
-	c.readyOnce.Do(func() { close(c.ready) })
-}
-
-// servePoll serves one POLL.
-func (c *Conn) servePoll(in *pollIn) {
-	var answer struct {
-		fuse.OutHeader
-		revents uint32
-		_       uint32
-	}
-	var errno syscall.Errno
-	if !c.guard("POLL", func() {
-		answer.revents, errno = c.fsys.ServePoll(&nodes.PollIn{
-			Node: in.NodeId, Fh: in.Fh, Kh: in.Kh, Flags: in.Flags, Events: in.Events,
-		})
-	}) {
-		errno = syscall.EIO
-	}
-	length := len(bytesOf(&answer))
-	if errno != 0 {
-		length = outHeaderBytes
-	}
-	answerHeader(&answer.OutHeader, in.Unique, errno, length)
-	c.send(bytesOf(&answer)[:length])
 }
 
 // send writes an answer. The kernel refuses it with ENOENT if nobody waits for it any more.

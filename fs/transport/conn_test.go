@@ -127,7 +127,8 @@ func readers(t *testing.T, fsys *nullFS, dir string, n int) (tids []int, results
 	return tids, out
 }
 
-// quietThread gives the goroutine a thread of its own, which the runtime's preemption does not interrupt.
+// quietThread gives the goroutine a thread of its own, which the runtime's preemption does not
+// interrupt.
 func quietThread(t *testing.T) {
 	runtime.LockOSThread()
 	var set unix.Sigset_t
@@ -192,9 +193,6 @@ func TestKilledReaderIsGone(t *testing.T) {
 }
 
 func TestInterruptEndsWriteAndOthers(t *testing.T) {
-	dirOf := func(name string) func(dir string) error {
-		return func(dir string) error { return unix.Unlink(filepath.Join(dir, name)) }
-	}
 	write := func(dir string) error {
 		fd, err := unix.Open(filepath.Join(dir, "stuck"), unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -207,7 +205,8 @@ func TestInterruptEndsWriteAndOthers(t *testing.T) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGUSR1)
 	defer signal.Stop(signals)
-	for name, call := range map[string]func(dir string) error{"write": write, "unlink": dirOf("null")} {
+	unlink := func(dir string) error { return unix.Unlink(filepath.Join(dir, "null")) }
+	for name, call := range map[string]func(dir string) error{"write": write, "unlink": unlink} {
 		t.Run(name, func(t *testing.T) {
 			fsys := newNullFS()
 			dir, _ := mount(t, fsys, zerolog.Nop())
@@ -312,8 +311,8 @@ func TestPanicIsAnError(t *testing.T) {
 	if n, err := unix.Poll(fds, 0); n != 1 || err != nil || fds[0].Revents&unix.POLLERR == 0 {
 		t.Errorf("poll: got %d, %v, events %#x, want POLLERR", n, err, fds[0].Revents)
 	}
-	for _, what := range []string{"read of panic", "write of panic", "unlink of panic", "poll of panic"} {
-		if !strings.Contains(logged.String(), what) {
+	for _, what := range []string{"read", "write", "unlink", "poll"} {
+		if !strings.Contains(logged.String(), what+" of panic") {
 			t.Errorf("the log does not tell of the %s", what)
 		}
 	}
@@ -334,4 +333,39 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// However quick the requests were before: one that blocks does not hold up the others.
+func TestBlockedHandlerHoldsUpNobody(t *testing.T) {
+	for name, block := range map[string]func(dir string) error{
+		"noticed": func(dir string) error { return unix.Unlink(filepath.Join(dir, "stream")) },
+		"known": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "stuck"), []byte("x"), 0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := newNullFS()
+			dir, _ := mount(t, fsys, zerolog.Nop())
+			fd := open(t, dir, "null", unix.O_WRONLY)
+			defer unix.Close(fd)
+			write := func() {
+				if n, err := unix.Write(fd, []byte("quick")); n != 5 || err != nil {
+					t.Errorf("write: %d, %v", n, err)
+				}
+			}
+			for range 1000 {
+				write()
+			}
+			blocked := make(chan error, 1)
+			go func() { blocked <- block(dir) }()
+			<-fsys.stuck
+			for range 1000 {
+				write()
+			}
+			close(fsys.release)
+			if err := <-blocked; err == nil {
+				t.Error("what was blocked has succeeded")
+			}
+		})
+	}
 }

@@ -7,12 +7,13 @@ import (
 
 // A crew decides how many workers wait for requests.
 //
-// Two or more, taking turns, are needed when requests take long, or one would hold up the others. While
-// requests are quick that costs: the kernel wakes waiting threads in turn, so that each request wakes a
-// thread, and often a processor, that has slept for long. One worker alone serves quick requests at nearly
-// twice the rate. So the crew leaves one alone while most requests are quick, and calls in others when
-// many are not. A single one that holds up the worker alone is noticed by a watch, which runs only as long
-// as a worker is alone; others wait for a few milliseconds then.
+// Two or more, taking turns, are needed when requests take long, or one would hold up the others.
+// While requests are quick that costs: the kernel wakes waiting threads in turn, so that each
+// request wakes a thread, and often a processor, that has slept for long. One worker alone serves
+// quick requests at nearly twice the rate. So the crew leaves one alone while most requests are
+// quick, and calls in others when many are not. A single one that holds up the worker alone is
+// noticed by a watch, which runs only as long as a worker is alone; others wait for a few
+// milliseconds then.
 type crew struct {
 	idleMax int32         // so many may wait for requests at most
 	idle    atomic.Int32  // so many do, or are about to
@@ -25,13 +26,13 @@ type crew struct {
 const (
 	// A quick request is served in less than this. Long ones are synced, wait, or move much data.
 	quickMax = 50 * time.Microsecond
-	// A request that was there already when the worker asked for it, after less than this, had to wait
-	// for the worker. After so many in a row it counts as long.
+	// A request that was there already when the worker asked for it, after less than this, had to
+	// wait for the worker. After so many in a row it counts as long.
 	queuedMax  = 2 * time.Microsecond
 	queuedHelp = 32
 
-	// A long request weighs as much as so many quick ones; some are only quick ones that the scheduler
-	// put off. At a load of loadHelp the worker alone gets help, at 0 the others leave.
+	// A long request weighs as much as so many quick ones; some are only quick ones that the
+	// scheduler put off. At a load of loadHelp the worker alone gets help, at 0 the others leave.
 	longWeight = 8
 	loadHelp   = 64
 	loadMax    = 2 * loadHelp
@@ -41,9 +42,12 @@ const (
 	watchLooks  = 20
 )
 
+// newCrew returns a crew of one worker alone: the first request is INIT, and no other comes before
+// its answer. The watch does not know of it, so that call relieve then.
 func newCrew(idleMax int) *crew {
 	c := &crew{idleMax: int32(idleMax), begun: make(chan struct{}, 1)}
-	c.load.Store(loadHelp)
+	c.load.Store(loadMax)
+	c.alone.Store(true)
 	return c
 }
 
@@ -63,8 +67,8 @@ func (c *crew) join() bool {
 	}
 }
 
-// leave is called by who has waited, and tells whether another worker has to be called in. A request that
-// may take long is not left to the watch.
+// leave is called by who has waited, and tells whether another worker has to be called in. A
+// request that may take long is not left to the watch.
 func (c *crew) leave(long bool) (help bool) {
 	idle := c.idle.Add(-1)
 	c.taken.Add(1)

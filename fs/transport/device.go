@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A device is the open /dev/fuse of one connection. Its calls are blocking system calls on purpose: the
-// runtime's poller would add two more of them to each request.
+// A device is the open /dev/fuse of one connection. Its calls are blocking system calls on purpose:
+// the runtime's poller would add two more of them to each request.
 type device struct {
 	fd int
 
@@ -30,8 +30,8 @@ func (d *device) read(buf []byte) (int, error) {
 	}
 }
 
-// write sends one answer or notification, whole. After close it fails with ENODEV, as it does after an
-// unmount.
+// write sends one answer or notification, whole. After close it fails with ENODEV, as it does after
+// an unmount.
 func (d *device) write(message []byte) error {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

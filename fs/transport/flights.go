@@ -2,17 +2,18 @@ package transport
 
 import "sync"
 
-// flightBuckets spreads the flights, so that neither two workers nor a thousand waiting readers get in each
-// other's way. The kernel counts requests up in steps of two.
+// flightBuckets spreads the flights, so that neither two workers nor a thousand waiting readers get
+// in each other's way. The kernel counts requests up in steps of two.
 const flightBuckets = 128
 
-// A flight is a READ or a WRITE between its arrival and its answer. It is part of the request, so that
-// keeping track of it allocates nothing. Its fields are guarded by its bucket's lock.
+// A flight is a READ or a WRITE between its arrival and its answer. It is part of the request, so
+// that keeping track of it allocates nothing. Its fields are guarded by its bucket's lock.
 type flight struct {
 	unique      uint64
 	next        *flight
 	interrupted bool
-	// onInterrupt is called once, without the lock, when the flight is interrupted; nil: nobody asked yet.
+	// onInterrupt is called once, without the lock, when the flight is interrupted; nil: nobody
+	// asked yet.
 	onInterrupt func()
 }
 
@@ -55,7 +56,8 @@ func (t *flights) remove(f *flight) {
 	b.mu.Unlock()
 }
 
-// ask notes what to call when a flight is interrupted. If it is by then, that is called before ask returns.
+// ask notes what to call when a flight is interrupted. If it is by then, that is called before ask
+// returns.
 func (t *flights) ask(f *flight, onInterrupt func()) {
 	b := t.bucket(f.unique)
 	b.mu.Lock()
@@ -105,8 +107,8 @@ func (t *flights) end() {
 	}
 }
 
-// interrupt interrupts a flight if asked to, and returns what the caller is to call when it has given up the
-// lock. Each flight's function is returned once.
+// interrupt interrupts a flight if asked to, and returns what the caller is to call when it has
+// given up the lock. Each flight's function is returned once.
 func (b *bucket) interrupt(f *flight, yes bool) (call func()) {
 	if !yes {
 		return nil

@@ -21,7 +21,8 @@ func (c *Conn) NotifyPoll(pollHandle uint64) {
 	c.notify(notifyPoll, bytesOf(&message))
 }
 
-// NotifyInode implements nodes.Kernel. What is cached of a file's content stays: a log never changes.
+// NotifyInode implements nodes.Kernel. What is cached of a file's content stays: a log never
+// changes.
 func (c *Conn) NotifyInode(node uint64) {
 	var message struct {
 		fuse.OutHeader
@@ -45,12 +46,14 @@ func (c *Conn) NotifyEntry(parent uint64, name string) {
 	c.notify(notifyEntry, append(message, 0))
 }
 
-// notify sends a message that answers nothing: its number is 0 and its code stands in the error's place.
+// notify sends a message that answers nothing: its number is 0 and its code stands in the error's
+// place.
 func (c *Conn) notify(code int32, message []byte) {
 	header := overlay[fuse.OutHeader](message)
 	header.Length, header.Status, header.Unique = uint32(len(message)), code, 0
 	err := c.device.write(message)
-	// The kernel answers ENOENT for what it does not remember, and ENODEV when the connection is over.
+	// The kernel answers ENOENT for what it does not remember, and ENODEV when the connection is
+	// over.
 	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {
 		c.log.Warn().Err(err).Int32("code", code).Msg("the kernel refused a notification")
 	}

@@ -26,8 +26,8 @@ const (
 )
 
 var nullFiles = map[string]uint64{
-	"null": nodeNull, "stream": nodeStream, "stuck": nodeStuck, "panic": nodePanic, "ready": nodeReady,
-	"wake": nodeWake,
+	"null": nodeNull, "stream": nodeStream, "stuck": nodeStuck, "panic": nodePanic,
+	"ready": nodeReady, "wake": nodeWake,
 }
 
 // A nullFS does nothing, to be measured and to be tested with.
@@ -39,6 +39,7 @@ type nullFS struct {
 	polled  chan struct{} // one for each poll that asked to be told
 	written chan []byte   // a copy of what is written, if not nil
 	stuck   chan struct{} // one for each write that has come to wait
+	release chan struct{} // when closed, lets go what is stuck
 	data    chan string   // from Write to Read
 
 	mu      sync.Mutex // guards what follows
@@ -63,6 +64,7 @@ func newNullFS() *nullFS {
 		parked:        make(chan struct{}, 4096),
 		polled:        make(chan struct{}, 4096),
 		stuck:         make(chan struct{}, 4096),
+		release:       make(chan struct{}),
 		data:          make(chan string, 1),
 	}
 }
@@ -138,7 +140,10 @@ func (n *nullFS) Unlink(cancel <-chan struct{}, _ *fuse.InHeader, name string) f
 		panic("unlink of panic")
 	}
 	n.stuck <- struct{}{}
-	<-cancel
+	select {
+	case <-cancel:
+	case <-n.release:
+	}
 	return fuse.EINTR
 }
 
@@ -230,7 +235,10 @@ func (n *nullFS) ServeWrite(
 		n.wakeOrLeave(string(data))
 	case nodeStuck:
 		n.stuck <- struct{}{}
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case <-n.release:
+		}
 		return 0, syscall.EINTR
 	}
 	if n.written != nil {
@@ -268,7 +276,8 @@ func mount(tb testing.TB, fsys *nullFS, logger zerolog.Logger) (dir string, conn
 	go func() { served <- conn.Serve() }()
 	<-conn.Ready()
 	tb.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_FORCE|unix.MNT_DETACH); err != nil && err != unix.EINVAL {
+		err := unix.Unmount(dir, unix.MNT_FORCE|unix.MNT_DETACH)
+		if err != nil && err != unix.EINVAL { // EINVAL: the test has done it
 			tb.Error(err)
 		}
 		if err := <-served; err != nil {

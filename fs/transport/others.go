@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"syscall"
@@ -18,8 +19,8 @@ type others struct {
 	ended    bool
 }
 
-// serve hands a request to the ProtocolServer and returns how many bytes of out are its answer, 0 if it gets
-// none.
+// serve hands a request to the ProtocolServer and returns how many bytes of out are its answer, 0
+// if it gets none.
 func (o *others) serve(header *fuse.InHeader, message, out []byte) int {
 	if !o.add(header.Unique) {
 		return 0
@@ -39,8 +40,9 @@ func (o *others) handle(message, out []byte) int {
 	return n
 }
 
-// interrupt passes an INTERRUPT on and returns the length of its answer: none if a request was interrupted,
-// EAGAIN if it has not arrived or is gone. The kernel then asks again, or knows that it is answered.
+// interrupt passes an INTERRUPT on and returns the length of its answer: none if a request was
+// interrupted, EAGAIN if it has not arrived or is gone. The kernel then asks again, or knows that
+// it is answered.
 func (o *others) interrupt(in *fuse.InterruptIn, out []byte) int {
 	n := o.handle(bytesOf(in), out)
 	if n == 0 {
@@ -94,4 +96,27 @@ func (o *others) uninterrupted(unique uint64) bool {
 	defer o.mu.Unlock()
 	interrupted, there := o.underway[unique]
 	return there && !interrupted
+}
+
+// serveOther has go-fuse serve a request.
+func (c *Conn) serveOther(header *fuse.InHeader, message []byte) {
+	out := c.replies.get(outPayloadBytes(header.Opcode, message))
+	defer out.release()
+	n := c.others.serve(header, message, out.memory)
+	if n > 0 {
+		c.send(out.memory[:n])
+	}
+	if header.Opcode == opInit {
+		c.initialized(overlay[fuse.OutHeader](out.memory).Status)
+	}
+}
+
+func (c *Conn) initialized(status int32) {
+	if status != 0 {
+		c.end(fmt.Errorf("the kernel's FUSE protocol is not supported, use Linux 5.4 or newer: %w",
+			syscall.Errno(-status)))
+		return
+	}
+	c.callHelp()
+	c.readyOnce.Do(func() { close(c.ready) })
 }

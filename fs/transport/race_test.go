@@ -17,8 +17,8 @@ import (
 	"purofs/nodes"
 )
 
-// A fakeKernel is the other end of a connection: a socket that keeps messages apart, as /dev/fuse does.
-// With it the order of requests and interrupts is the test's to choose.
+// A fakeKernel is the other end of a connection: a socket that keeps messages apart, as /dev/fuse
+// does. With it the order of requests and interrupts is the test's to choose.
 type fakeKernel struct {
 	t      *testing.T
 	fd     int
@@ -87,7 +87,8 @@ const (
 	opInterrupt = 36
 )
 
-// racyFS answers reads at once, parks them and answers from elsewhere, or waits for their interrupt.
+// racyFS answers reads at once, parks them and answers from elsewhere, or waits for their
+// interrupt.
 type racyFS struct {
 	nullFS
 	wakers sync.WaitGroup
@@ -151,7 +152,8 @@ func TestAnswersAndInterruptsRace(t *testing.T) {
 	fsys.wakers.Wait()
 }
 
-// collect interrupts what waits until everything is answered, as the kernel does for a killed process.
+// collect interrupts what waits until everything is answered, as the kernel does for a killed
+// process.
 func (k *fakeKernel) collect(waiting map[uint64]bool) {
 	k.t.Helper()
 	for unique := range waiting {

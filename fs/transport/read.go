@@ -11,8 +11,8 @@ import (
 
 var _ nodes.ReadRequest = (*readRequest)(nil)
 
-// A readRequest is one READ. It is reused after its answer unless it was parked: an interrupt of a parked
-// one may still be on its way to the file system then.
+// A readRequest is one READ. It is reused after its answer unless it was parked: an interrupt of a
+// parked one may still be on its way to the file system then.
 type readRequest struct {
 	flight flight
 	conn   *Conn

@@ -7,8 +7,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// Operations and notifications that this package treats itself: the kernel's include/uapi/linux/fuse.h,
-// never to change.
+// Operations and notifications that this package treats itself: the kernel's
+// include/uapi/linux/fuse.h, never to change.
 const (
 	opSetattr     = 4
 	opReadlink    = 5
@@ -27,10 +27,10 @@ const (
 	opPoll        = 40
 	opReaddirplus = 44
 
-	notifyPoll      = 1
-	notifyInode     = 2
-	notifyEntry     = 3
-	notifyNameMax   = 1024 // FUSE_NAME_MAX: the kernel refuses longer ones
+	notifyPoll    = 1
+	notifyInode   = 2
+	notifyEntry   = 3
+	notifyNameMax = 1024 // FUSE_NAME_MAX: the kernel refuses longer ones
 )
 
 const (
@@ -66,8 +66,8 @@ type pollIn struct {
 	Events uint32
 }
 
-// overlay lays a structure of the protocol over the first bytes of a message. The caller has checked the
-// length; messages start at a multiple of eight (newInput, worker.small).
+// overlay lays a structure of the protocol over the first bytes of a message. The caller has
+// checked the length; messages start at a multiple of eight (see buffer and smallBytesMax).
 func overlay[T any](message []byte) *T {
 	return (*T)(unsafe.Pointer(unsafe.SliceData(message)))
 }

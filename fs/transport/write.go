@@ -57,8 +57,8 @@ func (c *Conn) callWrite(
 	return c.fsys.ServeWrite(ctx, in, data)
 }
 
-// A writeContext ends when its WRITE is interrupted, or has been served. It costs nothing as long as
-// nobody asks for its channel, which most writes never do: they do not wait.
+// A writeContext ends when its WRITE is interrupted, or has been served. It costs nothing as long
+// as nobody asks for its channel, which most writes never do: they do not wait.
 type writeContext struct {
 	interrupt func() // cancel, bound once for all uses
 	waits     func() // called when the handler gets ready to wait
@@ -78,14 +78,16 @@ func (c *writeContext) Value(any) any { return nil }
 
 // Done implements context.Context.
 func (c *writeContext) Done() <-chan struct{} {
-	c.waits()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.done == nil {
-		c.done = make(chan struct{})
-		if c.err != nil {
-			close(c.done)
-		}
+	if c.done != nil {
+		return c.done
+	}
+	c.done = make(chan struct{})
+	if c.err != nil {
+		close(c.done)
+	} else {
+		c.waits()
 	}
 	return c.done
 }
@@ -109,8 +111,8 @@ func (c *writeContext) cancel() {
 	}
 }
 
-// reusable ends the use of the context for one WRITE and tells whether it can serve another one. If it
-// was interrupted or its channel was handed out, somebody may still hold on to it.
+// reusable ends the use of the context for one WRITE and tells whether it can serve another one. If
+// it was interrupted or its channel was handed out, somebody may still hold on to it.
 func (c *writeContext) reusable() bool {
 	c.mu.Lock()
 	fresh := c.done == nil && c.err == nil

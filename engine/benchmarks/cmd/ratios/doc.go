@@ -5,6 +5,6 @@
 //
 // A ratio is taken within each run, where both sides saw the same machine; what is printed is the
 // median over the runs. A goal whose benchmarks are not in the input is left out. Falling short is
-// printed and is no error: exit status 1 means that a benchmark failed, that the input could not be
-// read, or that it held no goal.
+// printed and is no error: exit status 1 means that a benchmark failed, or that the input could not
+// be read.
 package main

@@ -1,0 +1,190 @@
+package engine_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"purofs/engine"
+	"purofs/engine/format"
+)
+
+// fiveBlocks makes a store of five blocks that was closed, and returns its segment's bytes and
+// where the blocks start.
+func fiveBlocks(t *testing.T) (dir string, bytes []byte, starts []int) {
+	t.Helper()
+	dir = newStore(t)
+	l := open(t, dir, small)
+	for i := range 5 {
+		appendTo(t, l, "t", fmt.Sprint(i))
+	}
+	closeLog(t, l)
+	b := readFile(t, segmentPath(dir, 0))
+	return dir, b, blocksOf(t, b)
+}
+
+// checkpointOf is the checkpoint of a store, with a change.
+func checkpointOf(t *testing.T, dir string, change func(c *format.Checkpoint)) []byte {
+	t.Helper()
+	c, err := format.ParseCheckpoint(readFile(t, filepath.Join(dir, "checkpoint")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(c)
+	return format.AppendCheckpoint(nil, c)
+}
+
+// Whatever stands in the checkpoint, what is opened is what is in the log.
+func TestCheckpointIsNeverTrustedOverTheLog(t *testing.T) {
+	dir, segment, starts := fiveBlocks(t)
+	right := readFile(t, filepath.Join(dir, "checkpoint"))
+	foreign, _, _ := fiveBlocks(t) // a block for block equal store, but for the times and its id
+	changed := func(change func(c *format.Checkpoint)) []byte { return checkpointOf(t, dir, change) }
+	flipped := slices.Clone(right)
+	flipped[len(flipped)/2] ^= 1
+	tests := []struct {
+		name  string
+		bytes []byte
+	}{
+		{"right", right},
+		{"empty", []byte{}},
+		{"garbage", []byte("garbage")},
+		{"cut", right[:len(right)-1]},
+		{"a bit flipped", flipped},
+		{"of another store", readFile(t, filepath.Join(foreign, "checkpoint"))},
+		{"of another boot", changed(func(c *format.Checkpoint) { c.BootID[0]++ })},
+		{"of another boot, durable", changed(func(c *format.Checkpoint) {
+			c.BootID[0]++
+			c.Durable = true
+		})},
+		{"inside a block", changed(func(c *format.Checkpoint) { c.Pos -= 3 })},
+		{"behind the end", changed(func(c *format.Checkpoint) { c.Pos += 1000 })},
+		{"of a segment that is not there", changed(func(c *format.Checkpoint) { c.Log.Order = 9 })},
+		{"large", make([]byte, 40<<20)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := storeOf(t, segment)
+			writeFile(t, filepath.Join(dir, "checkpoint"), tt.bytes)
+			l := open(t, dir, small)
+			requireValues(t, l, "t", "0", "1", "2", "3", "4")
+			if topics := l.Topics(); len(topics) != 1 || topics[0].Next != 5 || topics[0].NextText != 10 {
+				t.Errorf("got %+v, want one topic of 5 records", topics)
+			}
+			appendTo(t, l, "t", "5")
+			requireValues(t, l, "t", "0", "1", "2", "3", "4", "5")
+			verify(t, dir, "clean")
+		})
+	}
+
+	t.Run("stale", func(t *testing.T) {
+		dir := storeOf(t, segment[:starts[2]])
+		closeLog(t, open(t, dir, small))
+		stale := readFile(t, filepath.Join(dir, "checkpoint"))
+		writeFile(t, segmentPath(dir, 0), segment)
+		writeFile(t, filepath.Join(dir, "checkpoint"), stale)
+		l := open(t, dir, small)
+		requireValues(t, l, "t", "0", "1", "2", "3", "4")
+		if info, err := l.Topic("t"); err != nil || info.Next != 5 {
+			t.Errorf("got %+v, %v, want 5 records", info, err)
+		}
+	})
+}
+
+// After a crash of the machine: what stands behind a durable checkpoint and is not sound goes,
+// with all behind it, but is kept; what stands before it is never touched.
+func TestCrashOfTheMachine(t *testing.T) {
+	_, segment, starts := fiveBlocks(t)
+	tests := []struct {
+		name   string
+		damage func(b []byte) []byte
+		values string // what is read
+		lost   int    // from which byte on the bytes are kept, -1 if none
+		told   int    // damaged places
+	}{
+		{"nothing", func(b []byte) []byte { return b }, "0 1 2 3 4", -1, 0},
+		{"last block never reached the disk", func(b []byte) []byte {
+			clear(b[starts[4]:])
+			return b
+		}, "0 1 2 3", starts[4], 0},
+		{"last block half", func(b []byte) []byte { return b[:starts[4]+20] }, "0 1 2 3", starts[4], 0},
+		{"a hole in a body", func(b []byte) []byte {
+			clear(b[starts[3]+format.StartBytes : starts[3]+60])
+			return b
+		}, "0 1 2", starts[3], 0},
+		{"one wrong byte in a value", func(b []byte) []byte {
+			b[starts[4]-format.EndBytes-1] ^= 1
+			return b
+		}, "0 1 2", starts[3], 0},
+		{"before the checkpoint", func(b []byte) []byte {
+			b[starts[2]-format.EndBytes-1] ^= 1
+			return b
+		}, "0 2 3 4", -1, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// The checkpoint stands behind the third block.
+			dir := storeOf(t, segment[:starts[3]])
+			closeLog(t, open(t, dir, small))
+			writeFile(t, filepath.Join(dir, "checkpoint"), checkpointOf(t, dir, func(c *format.Checkpoint) {
+				c.BootID[0]++
+				c.Durable = true
+			}))
+			damaged := tt.damage(slices.Clone(segment))
+			writeFile(t, segmentPath(dir, 0), damaged)
+			l := open(t, dir, small)
+			got, told := drain(t, reader(t, l, "t", engine.Start()))
+			if strings.Join(got, " ") != tt.values || len(told) != tt.told {
+				t.Errorf("got %v, damage %v, want %s", got, told, tt.values)
+			}
+			kept := ""
+			if tt.lost >= 0 {
+				kept = string(damaged[tt.lost:])
+			}
+			if got := lost(t, dir); got != kept {
+				t.Errorf("%d bytes are kept, want %d", len(got), len(kept))
+			}
+			appendTo(t, l, "t", "more")
+			if rec := wait(t, reader(t, l, "t", engine.Last(1))); string(rec.Value) != "more" {
+				t.Errorf("got %q", rec.Value)
+			}
+		})
+	}
+}
+
+// A store that is opened read-only is not changed, whatever state it is in.
+func TestReadOnlyChangesNothing(t *testing.T) {
+	_, segment, starts := fiveBlocks(t)
+	for _, cut := range []int{0, 5, 9, starts[3], starts[3] + 5, starts[4] + 40, len(segment)} {
+		dir := storeOf(t, segment[:cut])
+		l := open(t, dir, engine.Options{ReadOnly: true})
+		var want []string
+		for i, start := range starts[1:] {
+			if cut >= start {
+				want = append(want, fmt.Sprint(i))
+			}
+		}
+		requireValues(t, l, "t", want...)
+		var b engine.Batch
+		b.Add("t", nil, nil)
+		for name, err := range map[string]error{
+			"Append": l.Append(t.Context(), &b), "Sync": l.Sync(t.Context()),
+			"SetTopic": l.SetTopic(t.Context(), "t", engine.TopicAttr{}),
+		} {
+			if !errors.Is(err, engine.ErrReadOnly) {
+				t.Errorf("%s: got %v, want ErrReadOnly", name, err)
+			}
+		}
+		closeLog(t, l)
+		entries, err := os.ReadDir(dir)
+		same := bytes.Equal(readFile(t, segmentPath(dir, 0)), segment[:cut])
+		if err != nil || len(entries) != 1 || !same {
+			t.Errorf("cut at %d: the store was changed: %v, %v", cut, entries, err)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package fs_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"purofs/fs"
+)
+
+func TestPlacesThatAreRefused(t *testing.T) {
+	needRoot(t)
+	for name, c := range map[string]struct {
+		prepare func(t *testing.T, config *fs.Config)
+		want    string
+	}{
+		"missing": {func(t *testing.T, c *fs.Config) {
+			remove(t, c.Mountpoint)
+		}, "make it with: mkdir"},
+		"file": {func(t *testing.T, c *fs.Config) {
+			remove(t, c.Mountpoint)
+			write(t, c.Mountpoint)
+		}, "is not a directory"},
+		"not empty": {func(t *testing.T, c *fs.Config) {
+			write(t, filepath.Join(c.Mountpoint, "x"))
+		}, "is not empty"},
+		"mounted already": {func(t *testing.T, c *fs.Config) {
+			other := newConfig(t)
+			other.Mountpoint = c.Mountpoint
+			mount(t, other)
+		}, "is mounted on"},
+		"store inside": {func(_ *testing.T, c *fs.Config) {
+			c.Store = filepath.Join(c.Mountpoint, "store")
+		}, "inside the mount point"},
+		"the same": {func(_ *testing.T, c *fs.Config) {
+			c.Store = c.Mountpoint
+		}, "inside the mount point"},
+		"inside the store": {func(_ *testing.T, c *fs.Config) {
+			c.Store = filepath.Dir(c.Mountpoint)
+		}, "inside the store"},
+		"inside by a link": {func(t *testing.T, c *fs.Config) {
+			link := filepath.Join(filepath.Dir(c.Mountpoint), "link")
+			if err := os.Symlink(c.Mountpoint, link); err != nil {
+				t.Fatal(err)
+			}
+			c.Store = filepath.Join(link, "store")
+		}, "inside the mount point"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := newConfig(t)
+			c.prepare(t, &config)
+			mounted, err := fs.Mount(context.Background(), config)
+			if err == nil {
+				unmount(t, mounted)
+				t.Fatal("it was mounted")
+			}
+			if !errors.Is(err, fs.ErrPlace) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %q, want an ErrPlace with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, name string) {
+	t.Helper()
+	if err := os.WriteFile(name, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnmountPathRefuses(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	if err := fs.UnmountPath(dir); !errors.Is(err, fs.ErrPlace) {
+		t.Errorf("nothing mounted: got %v, want ErrPlace", err)
+	}
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skip(err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	err := fs.UnmountPath(dir)
+	if !errors.Is(err, fs.ErrPlace) || !strings.Contains(err.Error(), "tmpfs") {
+		t.Errorf("another file system: got %v, want ErrPlace with its type", err)
+	}
+}
