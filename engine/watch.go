@@ -10,8 +10,8 @@ type watch struct {
 
 // Watch calls wake once, from any goroutine, as soon as the topic has a record with an offset of at
 // least next, or is deleted, or the log is closed; at once if that is so already. The topic need
-// not exist yet. wake may use the log, but must not append to it or wait for anything: it may be called
-// by an append that is about to return.
+// not exist yet. wake may use the log, but must not append to it or wait for anything: it may be
+// called by an append that is about to return.
 //
 // The function that it returns ends the watch early, and tells whether wake will never be called.
 func (l *Log) Watch(topic string, next uint64, wake func()) (stop func() bool) {
