@@ -203,33 +203,6 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// Batches that are too large for one block together get several.
-func TestGroupFitsIntoABlock(t *testing.T) {
-	dir := newStore(t)
-	l := open(t, dir, engine.Options{Sync: engine.SyncNone, LockTimeout: time.Minute})
-	appendTo(t, l, "t", "first")
-	holder := startChild(t, "hold", dir, "stream0.puro")
-	holder.expect(t, "locked")
-	large := make([]byte, 9<<20)
-	var wg sync.WaitGroup
-	for range 10 {
-		var b engine.Batch
-		b.Add("t", nil, large)
-		wg.Go(func() {
-			if err := l.Append(context.Background(), &b); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	if err := holder.in.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wg.Wait()
-	if report := verify(t, dir, "clean"); report.Records != 11 || report.Blocks < 3 {
-		t.Errorf("got %d records in %d blocks, want 11 in 3 or more", report.Records, report.Blocks)
-	}
-}
-
 // A batch that is refused for its topics does not take with it those that share its block, and what
 // it named is forgotten.
 func TestTooManyTopics(t *testing.T) {

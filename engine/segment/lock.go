@@ -63,7 +63,8 @@ func (s *Segment) UnlockTail() {
 
 // ShareHead takes a shared lock on the first byte for as long as the segment is open: retention and
 // compaction keep away from it. Only for segments that are complete: a producer of an empty one
-// locks that byte. It reports false if someone is about to remove the segment.
+// locks that byte. It reports false if someone else has it
+// locked: a steward, or a producer that does not know yet that it is complete.
 func (s *Segment) ShareHead() (bool, error) { return s.tryLock(unix.F_RDLCK, 0, 1) }
 
 // TailLocked tells whether some other open file description holds a lock that keeps readers from

@@ -55,6 +55,17 @@ func TestSegmentInsideAValue(t *testing.T) {
 	})
 }
 
+// Where neither end of the block around it can be found, a copy of blocks that came before is told
+// by their times.
+func TestCopyOfOlderBlocksInsideAValue(t *testing.T) {
+	before := image(block(9, "t", "first"), block(10, "t", "before"))
+	container := block(20, "t", string(before)+strings.Repeat("x", 100))
+	container[2] ^= 0x10
+	damaged := join(before, container[:len(container)-20])
+	requireOnly(t, join(damaged, block(50, "t", "behind")), "first", "before", "behind")
+	requireOnly(t, damaged, "first", "before")
+}
+
 // requireOnly checks that just those records are shown, with a limit and without.
 func requireOnly(t *testing.T, bytes []byte, values ...string) walk {
 	t.Helper()

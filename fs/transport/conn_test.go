@@ -363,8 +363,8 @@ func TestBlockedHandlerHoldsUpNobody(t *testing.T) {
 				write()
 			}
 			close(fsys.release)
-			if err := <-blocked; err == nil {
-				t.Error("what was blocked has succeeded")
+			if err := <-blocked; !errors.Is(err, unix.EIO) {
+				t.Errorf("what was blocked got %v, want EIO", err)
 			}
 		})
 	}

@@ -142,9 +142,10 @@ func (n *nullFS) Unlink(cancel <-chan struct{}, _ *fuse.InHeader, name string) f
 	n.stuck <- struct{}{}
 	select {
 	case <-cancel:
+		return fuse.EINTR
 	case <-n.release:
+		return fuse.EIO
 	}
-	return fuse.EINTR
 }
 
 // Read and Write serve the same file system behind go-fuse's own server.
@@ -237,9 +238,10 @@ func (n *nullFS) ServeWrite(
 		n.stuck <- struct{}{}
 		select {
 		case <-ctx.Done():
+			return 0, syscall.EINTR
 		case <-n.release:
+			return 0, syscall.EIO
 		}
-		return 0, syscall.EINTR
 	}
 	if n.written != nil {
 		n.written <- append([]byte(nil), data...)
