@@ -74,7 +74,7 @@ func (k *keeper) run(l *Log) {
 				err = l.checkpoint(true)
 			}
 		case <-k.due:
-			err = l.checkpoint(false)
+			err = l.checkpoint(l.opts.Sync >= SyncAlways)
 		}
 		if err != nil {
 			l.mu.Lock()
@@ -98,12 +98,11 @@ func (k *keeper) stop(l *Log) error {
 func (l *Log) checkpoint(durable bool) error {
 	l.mu.Lock()
 	l.keep.bytes.Store(0)
-	c := &format.Checkpoint{BootID: l.bootID, Durable: durable, Pos: l.scan.Pos()}
+	c := &format.Checkpoint{BootID: l.bootID, Pos: l.scan.Pos()}
 	c.Log = *l.table.header(l.active.Order(), l.lastTime)
 	sealed := l.scan.Sealed()
 	l.mu.Unlock()
 	if durable {
-		// The sync covers the state above, and perhaps more.
 		if _, err := l.syncAll(); err != nil {
 			return err
 		}
@@ -111,26 +110,39 @@ func (l *Log) checkpoint(durable bool) error {
 	if sealed {
 		return nil // who starts behind a tombstone does not know of it; the checkpoint before will do
 	}
-	if err := l.writeCheckpoint(format.AppendCheckpoint(nil, c)); err != nil {
+	synced := l.sync.upTo()
+	if here := (place{c.Log.Order, c.Pos}); here.before(synced) {
+		synced = here // the sync covered more than the state above
+	}
+	c.SyncedOrder, c.SyncedPos = synced.order, synced.pos
+	if err := l.writeCheckpoint(format.AppendCheckpoint(nil, c), durable); err != nil {
 		return fmt.Errorf("writing a checkpoint: %w", err)
 	}
 	return nil
 }
 
-// writeCheckpoint replaces the checkpoint file. It is not synced: one that a power cut spoils is
-// recognised and not used.
-func (l *Log) writeCheckpoint(b []byte) error {
-	if err := l.dir.WriteFile(checkpointNew, b, 0o600); err != nil {
+// writeCheckpoint replaces the checkpoint file. One that a power cut spoils is recognised and not
+// used, so only those are synced that tell what is on the disk.
+func (l *Log) writeCheckpoint(b []byte, durable bool) error {
+	file, err := l.dir.OpenFile(checkpointNew, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.filePerm())
+	if err != nil {
 		return err
 	}
-	err := l.dir.Rename(checkpointNew, checkpointName)
+	_, err = file.Write(b)
+	if err == nil && durable {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	err = l.dir.Rename(checkpointNew, checkpointName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // another process has renamed it meanwhile
 	}
 	return err
 }
 
-// readCheckpoint returns the checkpoint if there is one that can be used.
+// readCheckpoint returns the checkpoint if there is one of this store.
 func (l *Log) readCheckpoint() *format.Checkpoint {
 	b, err := readBounded(l.dir, checkpointName, checkpointBytesMax)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -141,7 +153,7 @@ func (l *Log) readCheckpoint() *format.Checkpoint {
 		c, err = format.ParseCheckpoint(b)
 	}
 	if err == nil {
-		err = l.matchCheckpoint(c)
+		err = l.ownCheckpoint(c)
 	}
 	if err != nil {
 		l.opts.Logger.Info().Err(err).Msg("the checkpoint is of no use; walking over the segment instead")
@@ -150,9 +162,8 @@ func (l *Log) readCheckpoint() *format.Checkpoint {
 	return c
 }
 
-// matchCheckpoint tells whether the checkpoint is of this log, and whether the log has a block that
-// ends where it says.
-func (l *Log) matchCheckpoint(c *format.Checkpoint) error {
+// ownCheckpoint tells whether the checkpoint is of this store, as far as its segment says.
+func (l *Log) ownCheckpoint(c *format.Checkpoint) error {
 	file, err := segment.Open(l.dir, c.Log.Order, false)
 	if err != nil {
 		return err
@@ -161,6 +172,16 @@ func (l *Log) matchCheckpoint(c *format.Checkpoint) error {
 	if h, err := firstHeader(file); err != nil || h != nil && h.StoreID != c.Log.StoreID {
 		return fmt.Errorf("it is of another store: %w", errors.Join(err, format.ErrKind))
 	}
+	return nil
+}
+
+// matchCheckpoint tells whether the log has a block that ends where the checkpoint says.
+func (l *Log) matchCheckpoint(c *format.Checkpoint) error {
+	file, err := segment.Open(l.dir, c.Log.Order, false)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
 	if c.Pos == 0 {
 		return nil
 	}

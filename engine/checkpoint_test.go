@@ -60,7 +60,7 @@ func TestCheckpointIsNeverTrustedOverTheLog(t *testing.T) {
 		{"of another boot", changed(func(c *format.Checkpoint) { c.BootID[0]++ })},
 		{"of another boot, durable", changed(func(c *format.Checkpoint) {
 			c.BootID[0]++
-			c.Durable = true
+			c.SyncedOrder, c.SyncedPos = c.Log.Order, c.Pos
 		})},
 		{"inside a block", changed(func(c *format.Checkpoint) { c.Pos -= 3 })},
 		{"behind the end", changed(func(c *format.Checkpoint) { c.Pos += 1000 })},
@@ -126,32 +126,76 @@ func TestCrashOfTheMachine(t *testing.T) {
 			return b
 		}, "0 2 3 4", -1, 1},
 	}
+	// The disk is known to have the first three blocks: from a checkpoint there, or from one behind
+	// all five that says so.
+	for _, blocks := range []int{3, 5} {
+		for _, tt := range tests {
+			t.Run(fmt.Sprintf("%s/checkpoint behind %d", tt.name, blocks), func(t *testing.T) {
+				dir := storeOf(t, append(segment, nil...)[:append(starts, len(segment))[blocks]])
+				closeLog(t, open(t, dir, small))
+				vouch := func(c *format.Checkpoint) {
+					c.BootID[0]++
+					c.SyncedOrder, c.SyncedPos = 0, int64(starts[3])
+				}
+				writeFile(t, filepath.Join(dir, "checkpoint"), checkpointOf(t, dir, vouch))
+				damaged := tt.damage(slices.Clone(segment))
+				writeFile(t, segmentPath(dir, 0), damaged)
+				requireRecovered(t, dir, tt.values, tt.told, damaged, tt.lost)
+			})
+		}
+	}
+}
+
+// requireRecovered opens a store and requires those values and so many damaged places, the bytes
+// from lost on kept (none if it is negative), and that the log goes on.
+func requireRecovered(t *testing.T, dir, values string, damages int, before []byte, lostFrom int) {
+	t.Helper()
+	l := open(t, dir, small)
+	got, told := drain(t, reader(t, l, "t", engine.Start()))
+	if strings.Join(got, " ") != values || len(told) != damages {
+		t.Errorf("got %v, damage %v, want %s", got, told, values)
+	}
+	kept := ""
+	if lostFrom >= 0 {
+		kept = string(before[lostFrom:])
+	}
+	if got := lost(t, dir); got != kept {
+		t.Errorf("%d bytes are kept, want %d", len(got), len(kept))
+	}
+	appendTo(t, l, "t", "more")
+	if rec := wait(t, reader(t, l, "t", engine.Last(1))); string(rec.Value) != "more" {
+		t.Errorf("got %q", rec.Value)
+	}
+}
+
+// Without a checkpoint nobody knows of a crash of the machine: damage is told of, and nothing of it
+// is cut off.
+func TestNothingIsCutWithoutACheckpoint(t *testing.T) {
+	_, segment, starts := fiveBlocks(t)
+	tests := []struct {
+		name   string
+		damage func(b []byte) []byte
+		values string
+		told   int
+	}{
+		{"one wrong byte in the last value", func(b []byte) []byte {
+			b[len(b)-format.EndBytes-1] ^= 1
+			return b
+		}, "0 1 2 3", 1},
+		{"garbage at the end", func(b []byte) []byte {
+			return append(b[:starts[4]], "what is this, and who wrote it?"...)
+		}, "0 1 2 3", 0}, // readers are told when a producer has ended the segment behind it
+		{"all garbage", func([]byte) []byte {
+			return bytes.Repeat([]byte("what is this? "), 100)
+		}, "", 0},
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The checkpoint stands behind the third block.
-			dir := storeOf(t, segment[:starts[3]])
-			closeLog(t, open(t, dir, small))
-			writeFile(t, filepath.Join(dir, "checkpoint"), checkpointOf(t, dir, func(c *format.Checkpoint) {
-				c.BootID[0]++
-				c.Durable = true
-			}))
 			damaged := tt.damage(slices.Clone(segment))
-			writeFile(t, segmentPath(dir, 0), damaged)
-			l := open(t, dir, small)
-			got, told := drain(t, reader(t, l, "t", engine.Start()))
-			if strings.Join(got, " ") != tt.values || len(told) != tt.told {
-				t.Errorf("got %v, damage %v, want %s", got, told, tt.values)
-			}
-			kept := ""
-			if tt.lost >= 0 {
-				kept = string(damaged[tt.lost:])
-			}
-			if got := lost(t, dir); got != kept {
-				t.Errorf("%d bytes are kept, want %d", len(got), len(kept))
-			}
-			appendTo(t, l, "t", "more")
-			if rec := wait(t, reader(t, l, "t", engine.Last(1))); string(rec.Value) != "more" {
-				t.Errorf("got %q", rec.Value)
+			dir := storeOf(t, damaged)
+			requireRecovered(t, dir, tt.values, tt.told, damaged, -1)
+			if got := readFile(t, segmentPath(dir, 0)); !bytes.HasPrefix(got, damaged) {
+				t.Error("the damaged segment was changed")
 			}
 		})
 	}

@@ -106,7 +106,6 @@ func (l *Log) open(ctx context.Context, dir string) (err error) {
 	if err = l.recover(ctx); err != nil {
 		return err
 	}
-	l.sync.init(l)
 	l.keep.start(l)
 	return nil
 }

@@ -17,26 +17,38 @@ import (
 // may stand over bytes that never reached the disk, so what the last checkpoint does not vouch for
 // is checked in full; what fails, with all behind it, is a torn tail: nothing there was promised to
 // be on the disk, and what remains is a prefix of what was written. Without a checkpoint nobody
-// knows what the machine went through; then only what has nothing sound behind it is cut off.
+// knows what the machine went through; then nothing is cut off, and what is not sound is damage.
 func (l *Log) recover(ctx context.Context) error {
 	c := l.readCheckpoint()
 	sameBoot := c != nil && c.BootID == l.bootID
-	if c != nil && !sameBoot && !c.Durable {
-		c = nil
+	var cutFrom *place
+	if c != nil && !sameBoot {
+		cutFrom = &place{c.SyncedOrder, c.SyncedPos}
+		if *cutFrom != (place{c.Log.Order, c.Pos}) {
+			c = nil // the state that it has is of a place that may have been lost
+		}
+	}
+	if c != nil {
+		if err := l.matchCheckpoint(c); err != nil {
+			l.opts.Logger.Info().Err(err).Msg("the checkpoint does not fit; walking over the segment")
+			c, sameBoot = nil, false
+		}
 	}
 	if err := l.startAt(c); err != nil {
 		return err
 	}
 	if sameBoot {
+		l.sync.synced = place{c.SyncedOrder, c.SyncedPos}
 		return l.refresh()
 	}
+	l.sync.synced = place{order: l.segments[0]}
 	if l.opts.ReadOnly {
 		l.scan.Full = true
 		err := l.refresh()
 		l.scan.Full = false
 		return err
 	}
-	if err := l.checkTail(ctx, c != nil); err != nil {
+	if err := l.checkTail(ctx, cutFrom); err != nil {
 		return fmt.Errorf("checking what was written before the machine started: %w", err)
 	}
 	return l.checkpoint(true)
@@ -109,14 +121,15 @@ func firstHeader(seg *segment.Segment) (*format.SegmentHeader, error) {
 }
 
 // checkTail walks over the rest of the log with all its checks, and cuts the newest segment off
-// where one fails. It holds the producer's lock, so that of several processes only one does it.
-func (l *Log) checkTail(ctx context.Context, vouched bool) error {
+// where one fails, unless that is before cutFrom, or that is nil. It holds the producer's lock, so
+// that of several processes only one does it.
+func (l *Log) checkTail(ctx context.Context, cutFrom *place) error {
 	for {
 		h := l.active
 		h.refs++
 		err := lockError(h.LockTail(ctx, l.scan.Pos(), l.opts.LockTimeout))
 		if err == nil {
-			err = l.checkSegment(h, vouched)
+			err = l.checkSegment(h, cutFrom)
 			h.UnlockTail()
 		}
 		l.drop(h)
@@ -141,44 +154,41 @@ func (l *Log) leaveChecked() (bool, error) {
 	return true, l.activate(l.after(order), 0)
 }
 
-// checkSegment checks the active segment from the scanner's place on. vouched tells whether a
-// checkpoint vouches for all before that.
-func (l *Log) checkSegment(h *handle, vouched bool) error {
-	size, _, err := h.Stat()
-	if err != nil {
-		return err
-	}
+// checkSegment checks the active segment from the scanner's place on; see checkTail.
+func (l *Log) checkSegment(h *handle, cutFrom *place) error {
 	newest := h.Order() == l.segments[len(l.segments)-1]
 	l.scan.Full = true
 	defer func() { l.scan.Full = false }()
 	for {
-		from := l.scan.Pos()
+		from := max(l.scan.Pos(), l.scan.Start())
 		block, err := l.scan.Next()
+		mayCut := newest && cutFrom != nil && !place{h.Order(), from}.before(*cutFrom)
 		var damage *segment.DamageError
 		switch {
 		case err == nil:
 			l.apply(block)
-			continue
 		case errors.Is(err, io.EOF):
 			return nil
-		case errors.As(err, &damage) && !newest:
-			l.report(damage) // not the tail: older segments are synced before the next one starts
-			if damage.End >= 0 {
-				continue
-			}
-			return nil
-		case errors.As(err, &damage) && !vouched && damage.End >= 0 && damage.End < size:
-			l.damaged = true
+		case mayCut && tailError(err):
+			return l.cut(h, from, err)
+		case errors.Is(err, segment.ErrLow), errors.Is(err, segment.ErrTorn):
+			return nil // the next producer removes it
+		case errors.As(err, &damage):
 			l.report(damage)
-		case errors.As(err, &damage), errors.Is(err, segment.ErrLow), errors.Is(err, segment.ErrTorn):
-			if !newest {
+			l.damaged = true
+			if damage.End < 0 {
 				return nil
 			}
-			return l.cut(h, max(from, l.scan.Start()), err)
 		default:
 			return err
 		}
 	}
+}
+
+// tailError tells whether a scanner's error is about the log's bytes, and not about reading them.
+func tailError(err error) bool {
+	return errors.Is(err, segment.ErrLow) || errors.Is(err, segment.ErrTorn) ||
+		errors.Is(err, ErrDamaged)
 }
 
 // cut removes what a crash of the machine left behind the last block that is sound.

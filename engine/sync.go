@@ -20,7 +20,12 @@ type syncState struct {
 	synced place      // all before it is on the disk
 }
 
-func (s *syncState) init(l *Log) { s.synced = place{order: l.segments[0]} }
+// upTo is up to where the log is known to be on the disk.
+func (s *syncState) upTo() place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.synced
+}
 
 // poisoned returns the error that every append and sync gets after a sync has failed.
 //

@@ -8,16 +8,15 @@ import (
 // checkpointMagic begins a checkpoint file, with its version at the end. On disk, never change.
 const checkpointMagic = "purofs checkpoint 1\n"
 
-const checkpointDurable = 1 << 0
-
 // A Checkpoint is the state of a log at one place, so that opening it need not start before there.
 type Checkpoint struct {
 	BootID [16]byte // of the boot in which it was written
-	// Durable means that all before the place is known to be on the disk. Otherwise the checkpoint
-	// counts only within the boot that wrote it.
-	Durable bool
-	Pos     int64         // byte position in the segment Log.Order, at the end of a block
-	Log     SegmentHeader // the topics at that place; Time is that of the last block
+	// Synced is up to where the log is known to be on the disk. If that is less than the place of the
+	// checkpoint, the checkpoint counts only within the boot that wrote it.
+	SyncedOrder uint32
+	SyncedPos   int64
+	Pos         int64         // byte position in the segment Log.Order, at the end of a block
+	Log         SegmentHeader // the topics at that place; Time is that of the last block
 }
 
 // AppendCheckpoint appends a checkpoint file's bytes.
@@ -26,11 +25,8 @@ func AppendCheckpoint(b []byte, c *Checkpoint) []byte {
 	crc := len(b)
 	b = append(b, 0, 0, 0, 0)
 	b = append(b, c.BootID[:]...)
-	flags := byte(0)
-	if c.Durable {
-		flags = checkpointDurable
-	}
-	b = append(b, flags)
+	b = binary.BigEndian.AppendUint32(b, c.SyncedOrder)
+	b = binary.BigEndian.AppendUint64(b, uint64(c.SyncedPos))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Pos))
 	b = AppendSegmentHeader(b, &c.Log)
 	binary.BigEndian.PutUint32(b[crc:], CRC32C(0, b[crc+4:]))
@@ -48,9 +44,9 @@ func ParseCheckpoint(b []byte) (*Checkpoint, error) {
 	}
 	c := new(Checkpoint)
 	copy(c.BootID[:], d.bytes(len(c.BootID)))
-	c.Durable = d.u8()&checkpointDurable != 0
+	c.SyncedOrder, c.SyncedPos = d.u32(), d.i64()
 	c.Pos = d.i64()
-	if d.err == nil && c.Pos < 0 {
+	if d.err == nil && (c.Pos < 0 || c.SyncedPos < 0) {
 		d.err = ErrLength
 	}
 	if d.err != nil {
