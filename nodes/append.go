@@ -80,20 +80,16 @@ func (h *appendHandle) write(ctx context.Context, in *fuse.WriteIn, data []byte)
 }
 
 // flush ends the unfinished line if who closes the file is who wrote it: a child that inherited the
-// file and exits has another lock owner. A writer that was killed has not ended its line: half a
-// line must never pass for a record. The line is gone then in any case, because close(2) has
+// file and exits has another lock owner. The line is gone then in any case, because close(2) has
 // reported what became of it; nor can an interrupt come between, after which it might be stored and
 // reported as an error.
-func (h *appendHandle) flush(lockOwner uint64, pid uint32) error {
+func (h *appendHandle) flush(lockOwner uint64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.hasOwner || h.owner != lockOwner {
 		return nil
 	}
 	defer h.drop()
-	if h.lines.Carried() > 0 && killed(pid) {
-		return nil
-	}
 	return h.endLine(context.Background())
 }
 

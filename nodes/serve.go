@@ -108,7 +108,7 @@ func (t *Tree) Flush(_ <-chan struct{}, in *fuse.FlushIn) fuse.Status {
 	if !ok {
 		return fuse.OK
 	}
-	return fuse.Status(h.errno("close", h.flush(in.LockOwner, in.Pid)))
+	return fuse.Status(h.errno("close", h.flush(in.LockOwner)))
 }
 
 // Fsync returns when what was appended is on the disk; of other files nothing has to be.
