@@ -2,16 +2,19 @@ package mount_test
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// A benchSide is one of the systems that are compared. Each shows a directory with the files append,
-// log and stream, as far as it has them.
+// A benchSide is one of the systems that are compared. Each shows a directory with the files
+// append, log and stream, as far as it has them.
 type benchSide struct {
 	name string
 	open func(b *testing.B) (dir string)
@@ -29,12 +32,60 @@ func openPurofsSide(b *testing.B) string {
 	b.Helper()
 	dir, store := benchDir(b, "mnt"), filepath.Join(b.TempDir(), "store")
 	benchRun(b, program, "mount", "--daemon", "-o", "sync=none", store, dir)
-	b.Cleanup(func() { benchRun(b, program, "umount", dir) })
+	daemon, err := unix.PidfdOpen(daemonOf(b, dir), 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		benchRun(b, program, "umount", dir)
+		awaitEnd(b, daemon)
+	})
 	topic := filepath.Join(dir, "orders")
 	if err := os.Mkdir(topic, 0o755); err != nil {
 		b.Fatal(err)
 	}
 	return topic
+}
+
+// daemonOf returns the process that serves a mount.
+func daemonOf(b *testing.B, dir string) int {
+	b.Helper()
+	names, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range names {
+		line, err := os.ReadFile(name) // it may be gone
+		if err == nil && bytes.HasSuffix(line, []byte("\x00"+dir+"\x00")) {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			if err != nil {
+				b.Fatal(err)
+			}
+			return pid
+		}
+	}
+	b.Fatalf("nobody serves %s", dir)
+	return 0
+}
+
+// awaitEnd waits for a process that is not a child of this one: it still writes to its store when
+// it is unmounted.
+func awaitEnd(b *testing.B, process int) {
+	b.Helper()
+	defer unix.Close(process)
+	events := []unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(events, int(patience.Milliseconds()))
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			b.Error(err)
+		case n == 0:
+			b.Error("the daemon goes on after the unmount")
+		}
+		return
+	}
 }
 
 // openNullSide mounts the file system that does nothing, in a process of its own.

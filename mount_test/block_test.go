@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aligned returns memory that begins with a page: the kernel cuts a write of the most that a request
-// carries in two if its first page is not whole.
+// aligned returns memory that begins with a page: the kernel cuts a write of the most that a
+// request carries in two if its first page is not whole.
 func aligned(t *testing.T, size int) []byte {
 	t.Helper()
 	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE,
@@ -78,8 +78,8 @@ func TestOneWriteIsOneBlock(t *testing.T) {
 	}
 }
 
-// A line over max_record is refused, and with it all that came with it, whether it comes at once or in
-// pieces. What stood before is there, and what comes after it is stored.
+// A line over max_record is refused, and with it all that came with it, whether it comes at once or
+// in pieces. What stood before is there, and what comes after it is stored.
 func TestLinesOverTheLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 1000

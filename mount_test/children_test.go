@@ -22,8 +22,8 @@ var children = map[string]func(args []string) error{
 	"skip":    childSkip,
 }
 
-// childWrite appends each further argument to a file, as a program would that knows nothing special of
-// it: FILE TEXT...
+// childWrite appends each further argument to a file, as a program would that knows nothing special
+// of it: FILE TEXT...
 func childWrite(args []string) error {
 	file, err := os.OpenFile(args[0], os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
@@ -37,9 +37,9 @@ func childWrite(args []string) error {
 	return file.Close()
 }
 
-// childProduce appends numbered lines, a write each, and prints the number of each that it knows to be
-// stored: FILE NAME COUNT, or FILE NAME to go on until a write fails. It waits for a line of input
-// before it begins.
+// childProduce appends numbered lines, a write each, and prints the number of each that it knows to
+// be stored: FILE NAME COUNT, or FILE NAME to go on until a write fails. It waits for a line of
+// input before it begins.
 func childProduce(args []string) error {
 	count := -1
 	if len(args) > 2 {

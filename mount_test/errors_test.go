@@ -62,7 +62,9 @@ var treeErrors = []struct {
 	{"mkdir in", []string{".puro", "t", "t/from"}, func(p string) error {
 		return syscall.Mkdir(p+"/new", 0o755)
 	}, syscall.EPERM},
-	{"mkdir of", everything[1:], func(p string) error { return syscall.Mkdir(p, 0o755) }, syscall.EEXIST},
+	{"mkdir of", everything[1:], func(p string) error {
+		return syscall.Mkdir(p, 0o755)
+	}, syscall.EEXIST},
 	{"symlink in", directories, func(p string) error {
 		return syscall.Symlink("target", p+"/new")
 	}, syscall.EPERM},

@@ -39,8 +39,8 @@ func mountOn(t *testing.T, store string, options ...string) *mount {
 	return mountAt(t, store, newDir(t, "mnt"), options...)
 }
 
-// mountAt mounts a store on a directory. It returns when the mount answers, which the program reports
-// as to a service manager.
+// mountAt mounts a store on a directory. It returns when the mount answers, which the program
+// reports as to a service manager.
 func mountAt(t *testing.T, store, dir string, options ...string) *mount {
 	t.Helper()
 	needFuse(t)
@@ -282,8 +282,8 @@ func needTool(t *testing.T, name string) {
 	}
 }
 
-// newDir returns a new directory that all users can get at, alone in another, and whose path a shell
-// takes as it is.
+// newDir returns a new directory that all users can get at, alone in another, and whose path a
+// shell takes as it is.
 func newDir(t *testing.T, name string) string {
 	t.Helper()
 	parent, err := os.MkdirTemp("", "purofs-mount-test.")

@@ -163,8 +163,8 @@ func TestDaemons(t *testing.T) {
 	}
 }
 
-// mount(8) finds the program where programs are installed. So that this test needs no installation, a
-// name space of its own has the program there.
+// mount(8) finds the program where programs are installed. So that this test needs no installation,
+// a name space of its own has the program there.
 func TestMountCommand(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -183,8 +183,8 @@ func TestMountCommand(t *testing.T) {
 	p.succeed()
 }
 
-// What cannot be mounted is refused with what to do about it, in the foreground and by a daemon alike,
-// and nothing is left mounted.
+// What cannot be mounted is refused with what to do about it, in the foreground and by a daemon
+// alike, and nothing is left mounted.
 func TestRefusedMounts(t *testing.T) {
 	t.Parallel()
 	mounted := mountStore(t)

@@ -79,9 +79,9 @@ func raceEnabled() bool {
 	return false
 }
 
-// testEnviron is the environment of every process that a test starts: PATH finds the program, output
-// is in English, and the race detector, should there be one, does not have processes sleep for a
-// second before they exit.
+// testEnviron is the environment of every process that a test starts: PATH finds the program,
+// output is in English, and the race detector, should there be one, does not have processes sleep
+// for a second before they exit.
 func testEnviron(more ...string) []string {
 	var env []string
 	for _, setting := range os.Environ() {

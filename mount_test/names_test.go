@@ -38,8 +38,8 @@ func topicNames() map[string]syscall.Errno {
 	return names
 }
 
-// Each name that is allowed makes a topic that takes and gives records, is listed as it was given, and
-// is the same for a program with the library.
+// Each name that is allowed makes a topic that takes and gives records, is listed as it was given,
+// and is the same for a program with the library.
 func TestTopicNames(t *testing.T) {
 	t.Parallel()
 	m := mountStore(t)
@@ -98,8 +98,8 @@ func wantListed(m *mount, want map[string]bool) {
 	}
 }
 
-// Topics whose names no file can have, because another producer has put slashes and NUL bytes in them,
-// show these percent-encoded, and so do those which would look the same.
+// Topics whose names no file can have, because another producer has put slashes and NUL bytes in
+// them, show these percent-encoded, and so do those which would look the same.
 func TestTopicNamesOfOthers(t *testing.T) {
 	t.Parallel()
 	names := map[string]string{ // as in the log, and as shown

@@ -84,7 +84,8 @@ func (p *process) await(what string) {
 	}
 }
 
-// wait returns how the process ended, as a shell would say it: its exit status, or 128 and the signal.
+// wait returns how the process ended, as a shell would say it: its exit status, or 128 and the
+// signal.
 func (p *process) wait() int {
 	p.t.Helper()
 	p.await("its end")
@@ -200,8 +201,8 @@ func child(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs purofs and returns its exit status and what it printed to standard output and to standard
-// error.
+// run runs purofs and returns its exit status and what it printed to standard output and to
+// standard error.
 func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	p := start(t, exec.Command(program, args...))
@@ -210,7 +211,7 @@ func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return p.wait(), stdout, p.errors()
 }
 
-// write makes a file outside of any mount.
+// writeFile makes a file outside of any mount.
 func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -49,7 +49,8 @@ var readingTools = []struct{ name, tool, script string }{
 	{"gzip", "", `gzip -1 < $f | gunzip | md5sum`},
 	{"perl", "perl", `perl -ne 'print if $. % 10000 == 0' $f`},
 	{"perl seek", "perl", `perl -e 'open F, "<", $ARGV[0]; seek F, -50, 2; print <F>' $f`},
-	{"node", "node", `node -e 'process.stdout.write(require("fs").readFileSync(process.argv[1]))' $f | md5sum`},
+	{"node", "node", `
+node -e 'process.stdout.write(require("fs").readFileSync(process.argv[1]))' $f | md5sum`},
 	{"python readline", "", `
 python3 -c '
 import sys
@@ -157,7 +158,8 @@ func TestShellDoesNotReadByteByByte(t *testing.T) {
 	m := mountStore(t)
 	m.mkdir("t")
 	const lines = 500
-	m.sh(fmt.Sprintf(`seq -f 'a line that takes fifty bytes, with number %%06.0f' %d > t/append`, lines))
+	m.sh(fmt.Sprintf(
+		`seq -f 'a line that takes fifty bytes, with number %%06.0f' %d > t/append`, lines))
 	for _, file := range []string{"log", "stream", "from/start"} {
 		t.Run(file, func(t *testing.T) {
 			m := m.in(t)
@@ -233,7 +235,8 @@ func TestSizeIsNeverStale(t *testing.T) {
 	}
 }
 
-// A client in Go, whose os.File makes every file non-blocking that can be polled, waits all the same.
+// A client in Go, whose os.File makes every file non-blocking that can be polled, waits all the
+// same.
 func TestReadingFromGo(t *testing.T) {
 	t.Parallel()
 	m := mountStore(t)

@@ -13,8 +13,8 @@ import (
 	"purofs/engine"
 )
 
-// Two mounts and a program with the library on one store, all appending, all following: everyone sees
-// all records in the same order, none is lost, and none is there twice.
+// Two mounts and a program with the library on one store, all appending, all following: everyone
+// sees all records in the same order, none is lost, and none is there twice.
 func TestSeveralOnOneStore(t *testing.T) {
 	t.Parallel()
 	// Small segments, so that the log is continued in a new one while all are at it.

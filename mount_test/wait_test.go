@@ -65,7 +65,8 @@ func TestSignalsEndAWaitingReader(t *testing.T) {
 	}
 }
 
-// A handler of a signal runs, and the read goes on or fails with EINTR as the program has asked for.
+// A handler of a signal runs, and the read goes on or fails with EINTR as the program has asked
+// for.
 func TestSignalHandlersRun(t *testing.T) {
 	t.Parallel()
 	m := mountStore(t)
@@ -163,7 +164,8 @@ func TestRemovalEndsWaitingReaders(t *testing.T) {
 	}
 }
 
-// A reader can be there before the topic has a record, and after the mount has made one of its name.
+// A reader can be there before the topic has a record, and after the mount has made one of its
+// name.
 func TestWaitingForATopic(t *testing.T) {
 	t.Parallel()
 	m := mountStore(t, "auto_create")
@@ -243,8 +245,8 @@ func TestNoPositions(t *testing.T) {
 	m.mkdir("t")
 	for _, name := range []string{
 		"x", "--1", "1.5", "+1", "-", "@", "@x", "1x", "-1h", "2026-11-22", "2026-13-01T00:00:00Z",
-		"18446744073709551616", "start ", " start", "START", "@99999999999999999999", "1h-", "\x01", "\xff",
-		".hidden", "1,000", "0x10",
+		"18446744073709551616", "start ", " start", "START", "@99999999999999999999", "1h-", "\x01",
+		"\xff", ".hidden", "1,000", "0x10",
 	} {
 		if _, err := os.Stat(m.path("t/from/" + name)); !os.IsNotExist(err) {
 			t.Errorf("from/%q: %v, want that it does not exist", name, err)

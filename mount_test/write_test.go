@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// Whatever a tool does to write lines, each line is a record, and none is lost, split or changed. Each
-// script runs in the directory of a topic of its own; $tmp is a directory outside of the mount.
+// Whatever a tool does to write lines, each line is a record, and none is lost, split or changed.
+// Each script runs in the directory of a topic of its own; $tmp is a directory outside of the
+// mount.
 var writingTools = []struct {
 	name   string
 	tool   string // that may be missing
@@ -32,14 +33,16 @@ var writingTools = []struct {
 	{"tee", "", `printf 'one\ntwo\n' | tee append > /dev/null`, "one\ntwo\n"},
 	{"tee -a", "", `printf 'one\ntwo' | tee -a append > /dev/null`, "one\ntwo\n"},
 	{"cp", "", `seq 1000 > $tmp/f; cp $tmp/f append`, numbers(1, 1000)},
-	{"cp twice", "", `seq 9 > $tmp/f; cp $tmp/f append; cp $tmp/f append`, numbers(1, 9) + numbers(1, 9)},
-	{"dd bs=1M", "", `seq 300000 | dd of=append bs=1M iflag=fullblock status=none`, numbers(1, 300000)},
+	{"cp twice", "", `seq 2 > $tmp/f; cp $tmp/f append; cp $tmp/f append`, "1\n2\n1\n2\n"},
+	{"dd bs=1M", "",
+		`seq 300000 | dd of=append bs=1M iflag=fullblock status=none`, numbers(1, 300000)},
 	{"dd bs=7", "", `seq 1000 | dd of=append bs=7 status=none`, numbers(1, 1000)},
 	{"dd oflag=append", "",
 		`seq 1000 | dd of=append bs=100 oflag=append conv=notrunc status=none`, numbers(1, 1000)},
 	{"dd seek", "", `seq 9 | dd of=append bs=1 seek=12345 conv=notrunc status=none`, numbers(1, 9)},
-	{"dd oflag=sync", "", `seq 20 | dd of=append bs=3 oflag=sync status=none`, dsyncedNumbers},
-	{"dd oflag=dsync", "", `seq 20 | dd of=append bs=3 oflag=dsync status=none`, dsyncedNumbers},
+	// A synchronous write promises that records are on the disk; a line that is not ended is none yet.
+	{"dd oflag=sync", "", `seq 20 | dd of=append bs=3 oflag=sync status=none`, numbers(1, 20)},
+	{"dd oflag=dsync", "", `seq 20 | dd of=append bs=3 oflag=dsync status=none`, numbers(1, 20)},
 	{"dd conv=fsync", "", `seq 20 | dd of=append bs=3 conv=fsync status=none`, numbers(1, 20)},
 	{"sed w", "", `seq 9 | sed -n 'w append'`, numbers(1, 9)},
 	{"awk", "", `seq 9 | awk '{ print > "append" }'`, numbers(1, 9)},
@@ -63,10 +66,6 @@ var writingTools = []struct {
 	{"chmod to the same mode", "", `chmod $(stat -c %a append) append; echo one >> append`, "one\n"},
 	{"sync of the file", "", `printf one >> append; sync append; echo two >> append`, "one\ntwo\n"},
 }
-
-// dsyncedNumbers is "seq 20" in pieces of three bytes: a synchronous write promises that what was
-// written is on the disk, but a record that is not ended is none yet.
-var dsyncedNumbers = numbers(1, 20)
 
 func TestWritingTools(t *testing.T) {
 	t.Parallel()

@@ -102,8 +102,9 @@ func (c *mountCommand) Run(ctx context.Context, store, mountpoint string) error 
 func (c *mountCommand) serve(ctx context.Context, config fs.Config) error {
 	// The reader of our log may go away; that must not take the mount with it.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, restore := signal.NotifyContext(ctx, endSignals()...)
-	defer restore()
+	// For as long as the process lives: another signal finds the end under way and changes nothing.
+	// To ignore it then, or to restore what it does, leaves a moment in which it ends the process.
+	ctx, _ = signal.NotifyContext(ctx, endSignals()...)
 
 	config.Engine.Logger = &config.Logger
 	mount, err := fs.Mount(ctx, config)
@@ -121,8 +122,6 @@ func (c *mountCommand) serve(ctx context.Context, config fs.Config) error {
 		case <-ctx.Done():
 		}
 	}
-	// What a second signal would ask for is under way.
-	signal.Ignore(endSignals()...)
 	config.Logger.Info().Str("mountpoint", config.Mountpoint).Msg("unmounting")
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), unmountTimeout)
 	defer cancel()

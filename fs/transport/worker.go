@@ -81,7 +81,8 @@ func (c *Conn) isOver() bool {
 
 // readFailed ends the connection.
 func (c *Conn) readFailed(err error) {
-	if errors.Is(err, unix.ENODEV) || c.isOver() {
+	// ECONNABORTED: the connection was ended through fusectl.
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ECONNABORTED) || c.isOver() {
 		err = nil
 	} else {
 		err = fmt.Errorf("read from /dev/fuse: %w", err)

@@ -1,5 +1,5 @@
-// Ratios reads the output of one or more runs of the engine's benchmarks and prints how they stand
-// against the goals:
+// Ratios reads the output of one or more runs of the engine's and the mount's benchmarks and prints
+// how they stand against the goals:
 //
 //	for i in 1 2 3 4 5; do go test -run '^$' -bench . -benchmem; done | go run ./cmd/ratios
 //

@@ -16,9 +16,10 @@ type goal struct {
 const (
 	rate   = "rec/s"
 	allocs = "allocs/op"
+	bulk   = "MB/s"
 )
 
-// goals are those of the engine, in the order in which they are printed.
+// goals are those of the engine and of the mount, in the order in which they are printed.
 var goals = []goal{
 	{id: "E1", text: "append, 1 producer, against raft-wal", bound: 1,
 		figure:  value{"Append/records=1/producers=1/purofs", rate},
@@ -79,4 +80,47 @@ var goals = []goal{
 		figure: value{"Bytes/records=1/purofs", "B/rec"}},
 	{id: "E7", text: "bytes of a record, among 1000", atMost: true, bound: 110,
 		figure: value{"Bytes/records=1000/purofs", "B/rec"}},
+	{id: "M1", text: "one record a write(2), 1 writer, against null", bound: 0.85,
+		figure:  value{"MountWrite/writers=1/purofs", rate},
+		against: value{"MountWrite/writers=1/null", rate}},
+	{id: "M1", text: "one record a write(2), 4 writers, against null", bound: 0.85,
+		figure:  value{"MountWrite/writers=4/purofs", rate},
+		against: value{"MountWrite/writers=4/null", rate}},
+	{id: "M2", text: "open, write, close, against null", bound: 0.85,
+		figure:  value{"MountCycle/purofs", rate},
+		against: value{"MountCycle/null", rate}},
+	{id: "M3", text: "1 MiB writes, MB/s", bound: 400,
+		figure: value{"MountBulk/purofs", bulk}},
+	{id: "M3", text: "1 MiB writes, against a plain file", bound: 0.3,
+		figure:  value{"MountBulk/purofs", bulk},
+		against: value{"MountBulk/file", bulk}},
+	{id: "M4", text: "read log, 128 KiB a call, MB/s", bound: 1500,
+		figure: value{"MountRead/size=128KiB/purofs", bulk}},
+	{id: "M4", text: "read log, 128 KiB a call, against null", bound: 0.4,
+		figure:  value{"MountRead/size=128KiB/purofs", bulk},
+		against: value{"MountRead/size=128KiB/null", bulk}},
+	{id: "M4", text: "read log, 1 MiB a call, MB/s", bound: 1500,
+		figure: value{"MountRead/size=1MiB/purofs", bulk}},
+	{id: "M4", text: "read log, 1 MiB a call, against null", bound: 0.4,
+		figure:  value{"MountRead/size=1MiB/purofs", bulk},
+		against: value{"MountRead/size=1MiB/null", bulk}},
+	{id: "M5", text: "waiting reader, back to back, p50, against a pipe", atMost: true, bound: 1.5,
+		figure:  value{"MountWake/idle=0s/purofs", "p50-us"},
+		against: value{"MountWake/idle=0s/pipe", "p50-us"}},
+	{id: "M5", text: "waiting reader, back to back, p99, against a pipe", atMost: true, bound: 2,
+		figure:  value{"MountWake/idle=0s/purofs", "p99-us"},
+		against: value{"MountWake/idle=0s/pipe", "p99-us"}},
+	{id: "M5", text: "waiting reader, 1 ms idle, p50, against a pipe", atMost: true, bound: 1.5,
+		figure:  value{"MountWake/idle=1ms/purofs", "p50-us"},
+		against: value{"MountWake/idle=1ms/pipe", "p50-us"}},
+	{id: "M5", text: "waiting reader, 1 ms idle, p99, against a pipe", atMost: true, bound: 2,
+		figure:  value{"MountWake/idle=1ms/purofs", "p99-us"},
+		against: value{"MountWake/idle=1ms/pipe", "p99-us"}},
+	{id: "M6", text: "1000 waiting readers, KiB each", atMost: true, bound: 4,
+		figure: value{"MountCrowd/wake", "KiB/reader"}},
+	{id: "M6", text: "one append reaches all, ms", atMost: true, bound: 50,
+		figure: value{"MountCrowd/wake", "ms-all"}},
+	{id: "M6", text: "append beside them, against alone", bound: 0.9,
+		figure:  value{"MountCrowd/write/readers=1000", rate},
+		against: value{"MountCrowd/write/readers=0", rate}},
 }

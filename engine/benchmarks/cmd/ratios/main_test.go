@@ -11,6 +11,8 @@ BenchmarkAppend/records=1/producers=1/purofs-2     100  1000 ns/op  1000 rec/s  
 BenchmarkAppend/records=1/producers=1/raft-wal-2   100  500 ns/op   2000 rec/s
 BenchmarkReadTopic/percent=1-2                     100  20 ns/op
 BenchmarkReadTopic/percent=99-2                    100  1000 ns/op
+BenchmarkMountWake/idle=0s/purofs-2                1    30 p50-us
+BenchmarkMountWake/idle=0s/pipe-2                  1    10 p50-us
 PASS
 BenchmarkAppend/records=1/producers=1/purofs-2     100  1000 ns/op  3000 rec/s  0 B/op  1 allocs/op
 BenchmarkAppend/records=1/producers=1/raft-wal-2   100  500 ns/op   6000 rec/s
@@ -32,6 +34,7 @@ func TestRun(t *testing.T) {
 		"E1 append, 1 producer, against raft-wal 2000 4000 0.5 >= 1 short by 50 %",
 		"E1 append, allocations 1 <= 0 over by 1",
 		"E4 read 1 % of a log, against the other 99 % 30 1500 0.02 <= 0.03 reached",
+		"M5 waiting reader, back to back, p50, against a pipe 30 10 3 <= 1.5 over by 100 %",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
