@@ -96,6 +96,13 @@ func (l *Log) Append(ctx context.Context, b *Batch) error {
 		b.done = make(chan error, 1)
 	}
 	l.queue.push(b)
+	// Who has nobody to wait for must not ask for the end of the wait: to some contexts that says
+	// that the caller is about to block.
+	select {
+	case l.lead <- struct{}{}:
+		return l.leadFor(ctx, b)
+	default:
+	}
 	var look <-chan time.Time // whether the leader waits for another process
 	if b.NoWait {
 		ticker := time.NewTicker(noWaitLook)

@@ -36,6 +36,8 @@ type Reader interface {
 	// *engine.DamageError is returned once for each damaged place; the call after it goes on
 	// behind.
 	TryNext() (*engine.Record, error)
+	// Lines copies the next records in the plain format, as many as are at hand and fit in whole.
+	Lines(dst []byte) int
 	// Next is the offset that the next record has, or will have.
 	Next() uint64
 	// Text is where that record starts in the topic's plain text.

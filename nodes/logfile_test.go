@@ -99,6 +99,9 @@ func (r *damagedReader) TryNext() (*engine.Record, error) {
 	return r.Reader.TryNext()
 }
 
+// Lines leaves everything to TryNext.
+func (r *damagedReader) Lines([]byte) int { return 0 }
+
 func (r *damagedReader) Seek(to engine.Position) error {
 	r.told = false
 	return r.Reader.Seek(to)
@@ -128,6 +131,9 @@ type gappyReader struct {
 	nodes.Reader
 	at uint64
 }
+
+// Lines leaves everything to TryNext.
+func (r *gappyReader) Lines([]byte) int { return 0 }
 
 func (r *gappyReader) TryNext() (*engine.Record, error) {
 	if r.Reader.Next() == r.at {

@@ -80,6 +80,7 @@ func (t *textReader) fill(buf []byte, n int, place uint64, whole bool) (int, err
 	}
 	for n < len(buf) {
 		if !t.held {
+			n += t.lines(buf[n:], place+uint64(n))
 			found, err := t.next()
 			if err != nil && n > 0 {
 				t.pending = err
@@ -103,6 +104,14 @@ func (t *textReader) fill(buf []byte, n int, place uint64, whole bool) (int, err
 		t.held = uint64(copied) < left
 	}
 	return n, nil
+}
+
+// lines gets the whole lines from place on that the reader has at hand.
+func (t *textReader) lines(buf []byte, place uint64) int {
+	if t.pending != nil || t.reader.Text() != place {
+		return 0
+	}
+	return t.reader.Lines(buf)
 }
 
 // seek goes to the record that holds the byte at place, unless the reader stands there.
