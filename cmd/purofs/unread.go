@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// whileRead returns a context that ends, with EPIPE as its cause, when nobody is left who reads what
-// is written to out. Without it a follower whose reader has seen enough, as in
-// "purofs cat --follow ... | grep -m 1 word", would notice only when it has something to write.
-// release has to be called; it waits until out is left alone.
+// whileRead returns a context that ends, with EPIPE as its cause, when nobody is left who reads
+// what is written to out. Without it a follower whose reader has seen enough, as in "purofs cat
+// --follow ... | grep -m 1 word", would notice only when it has something to write. release has to
+// be called; it waits until out is left alone.
 func whileRead(
 	ctx context.Context, out *os.File,
 ) (watched context.Context, release func(), err error) {
@@ -38,7 +38,8 @@ func whileRead(
 	return watched, release, nil
 }
 
-// awaitUnread returns true when the reading side of out is closed, or false when wake is written to.
+// awaitUnread returns true when the reading side of out is closed, or false when wake is written
+// to.
 func awaitUnread(out, wake int) bool {
 	for {
 		files := []unix.PollFd{{Fd: int32(out)}, {Fd: int32(wake), Events: unix.POLLIN}}
