@@ -258,6 +258,8 @@ func (l *Log) commitTo(ctx context.Context, h *handle, size int64, b *Batch) (bo
 		l.mu.Unlock()
 		return false, l.appendFailed(err)
 	}
+	l.sync.dirty.Store(true)
+	l.keep.appended(w.bytes)
 	l.mu.Lock()
 	l.publish(h, pos, w.group)
 	l.mu.Unlock()
@@ -318,6 +320,4 @@ func (l *Log) publish(h *handle, pos int64, group []*Batch) {
 	}
 	l.lastTime = w.time
 	l.scan.SkipTo(pos+w.bytes, w.time)
-	l.keep.appended(w.bytes)
-	l.sync.dirty.Store(true)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"purofs/engine"
@@ -111,6 +113,50 @@ func BenchmarkRead(b *testing.B) {
 				r.Close()
 			}
 			b.ReportMetric(float64(b.N*total)/b.Elapsed().Seconds(), "rec/s")
+		})
+	}
+}
+
+// BenchmarkOpen opens a log of a million records, in blocks of one, which was closed before: from
+// its checkpoint, and without it, as after that was lost.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir() + "/store"
+	l, err := engine.Open(context.Background(), dir, engine.Options{Sync: engine.SyncNone})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var batch engine.Batch
+	for range 1_000_000 {
+		batch.Reset()
+		batch.Add("orders", nil, make([]byte, 100))
+		if err := l.Append(context.Background(), &batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for _, checkpoint := range []bool{true, false} {
+		b.Run(fmt.Sprintf("checkpoint=%t", checkpoint), func(b *testing.B) {
+			b.ReportAllocs()
+			for range b.N {
+				if !checkpoint {
+					b.StopTimer()
+					if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+				}
+				l, err := engine.Open(context.Background(), dir, engine.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				if err := l.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
 		})
 	}
 }

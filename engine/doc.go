@@ -59,8 +59,9 @@
 //	tail.go, follower.go, watch.go    what others append, and who has to be told
 //	table.go, topic.go, topics.go     what is known of each topic
 //	batch.go, block.go, append.go     from records to a block in the active segment
+//	prepare.go                        repairing, ending and starting segments before it
 //	sync.go                           what is on the disk
-//	position.go, seek.go, reader.go   from a position to records
+//	position.go, seek.go, reader.go   from a position to records; lines.go to their text
 //	verify.go, status.go, trouble.go  what state it all is in
 //
 // Below it are the packages segment (one file: locks, scanning, repair), index (places of a topic

@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,33 +108,31 @@ func (l *Log) syncAll() (place, error) {
 // syncTo forces the segments up to that number which are not on the disk yet.
 func (l *Log) syncTo(order uint32) error {
 	l.mu.Lock()
-	var handles []*handle
-	var err error
-	for _, o := range l.segments {
+	segments := slices.Clone(l.segments)
+	l.mu.Unlock()
+	for _, o := range segments {
 		if o < l.sync.synced.order || o > order {
 			continue
 		}
-		h, e := l.hold(o)
-		if e != nil {
-			err = errors.Join(err, fmt.Errorf("syncing segment %s: %w", segment.Name(o), e))
-			break
-		}
-		handles = append(handles, h)
-	}
-	l.mu.Unlock()
-	for _, h := range handles {
-		if err == nil {
-			if e := h.Sync(); e != nil {
-				err = l.sync.poison(e)
-			}
+		if err := l.syncSegment(o); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func (l *Log) syncSegment(order uint32) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, h := range handles {
-		l.drop(h)
+	h, err := l.hold(order)
+	l.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("syncing segment %s: %w", segment.Name(order), err)
 	}
-	return err
+	defer l.giveBack(h)
+	if err := h.Sync(); err != nil {
+		return l.sync.poison(err)
+	}
+	return nil
 }
 
 // before tells whether p is earlier in the log than q.
