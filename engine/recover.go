@@ -159,11 +159,11 @@ func (l *Log) checkSegment(h *handle, cutFrom *place) error {
 	newest := h.Order() == l.segments[len(l.segments)-1]
 	l.scan.Full = true
 	defer func() { l.scan.Full = false }()
+	var damage *segment.DamageError // outside of the loop, for it is allocated
 	for {
 		from := max(l.scan.Pos(), l.scan.Start())
 		block, err := l.scan.Next()
 		mayCut := newest && cutFrom != nil && !place{h.Order(), from}.before(*cutFrom)
-		var damage *segment.DamageError
 		switch {
 		case err == nil:
 			l.apply(block)

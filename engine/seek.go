@@ -137,9 +137,9 @@ func newSummer(h *handle, from *base) *summer {
 // is added.
 func (s *summer) walk(limit int64, found func(topic string, m index.Mark)) error {
 	s.scan.SetLimit(limit)
+	var damage *segment.DamageError // outside of the loop, for it is allocated
 	for {
 		block, err := s.scan.Next()
-		var damage *segment.DamageError
 		switch {
 		case errors.As(err, &damage) && damage.End >= 0:
 			continue // reported by whoever reads there

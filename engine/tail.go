@@ -97,9 +97,9 @@ func (l *Log) tailSize() (int64, error) {
 
 // walkSegment hops to the tail of the active segment, of which size was seen.
 func (l *Log) walkSegment(size int64) (tailState, error) {
+	var damage *segment.DamageError // outside of the loop, for it is allocated
 	for {
 		block, err := l.scan.Next()
-		var damage *segment.DamageError
 		switch {
 		case err == nil:
 			l.apply(block)

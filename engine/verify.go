@@ -98,12 +98,12 @@ func (v *verifier) segment(ctx context.Context, root *os.Root, order uint32, las
 	scan := segment.NewScanner(seg, 0, segment.NoLimit)
 	scan.Full = true
 	defer scan.Release()
+	var damage *DamageError // outside of the loop, for it is allocated
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		block, err := scan.Next()
-		var damage *DamageError
 		switch {
 		case err == nil:
 			v.block(order, block)
