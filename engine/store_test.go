@@ -125,8 +125,11 @@ func TestVanishedStore(t *testing.T) {
 		<-woken
 		var b engine.Batch
 		b.Add("t", nil, []byte("y"))
+		// Who waits is woken, and asks for the topic: an answer as if all was well would have him wait
+		// again, and be woken, for ever.
+		_, topicErr := l.Topic("t")
 		for name, err := range map[string]error{
-			"Append": l.Append(t.Context(), &b), "Sync": l.Sync(t.Context()),
+			"Append": l.Append(t.Context(), &b), "Sync": l.Sync(t.Context()), "Topic": topicErr,
 		} {
 			if !errors.Is(err, engine.ErrVanished) {
 				t.Errorf("%s: got %v, want ErrVanished", name, err)

@@ -15,7 +15,7 @@ import (
 func (l *Log) Topics() []TopicInfo {
 	l.mu.Lock()
 	defer l.unlockAndWake()
-	l.look()
+	_ = l.look()
 	infos := make([]TopicInfo, 0, l.table.live)
 	for _, s := range l.table.topics {
 		if s.exists {
@@ -26,11 +26,14 @@ func (l *Log) Topics() []TopicInfo {
 	return infos
 }
 
-// Topic returns what is known of a topic now. The error is ErrNoTopic.
+// Topic returns what is known of a topic now. The error is ErrNoTopic, ErrClosed, ErrVanished, or
+// that of the file system.
 func (l *Log) Topic(name string) (TopicInfo, error) {
 	l.mu.Lock()
 	defer l.unlockAndWake()
-	l.look()
+	if err := l.look(); err != nil {
+		return TopicInfo{}, err
+	}
 	s := l.table.topics[name]
 	if s == nil || !s.exists {
 		return TopicInfo{}, fmt.Errorf("%w: %.64q", ErrNoTopic, name)
@@ -38,14 +41,16 @@ func (l *Log) Topic(name string) (TopicInfo, error) {
 	return s.info(), nil
 }
 
-// look refreshes for a question that is answered in any case. Log.mu is held.
-func (l *Log) look() {
+// look refreshes for a question; what goes wrong is remembered as a trouble. Log.mu is held.
+func (l *Log) look() error {
 	if l.closed {
-		return
+		return ErrClosed
 	}
-	if err := l.refresh(); err != nil {
+	err := l.refresh()
+	if err != nil {
 		l.trouble(err)
 	}
+	return err
 }
 
 // SetTopic makes a topic, or changes the owner and the mode of one that exists. Errors are those of

@@ -90,8 +90,11 @@ func TestStoreVanishes(t *testing.T) {
 	if text := m.read(".puro/errors"); !strings.Contains(text, "vanished") {
 		t.Errorf(".puro/errors does not tell why: %s", brief(text))
 	}
-	reader.signal(syscall.SIGINT)
+	// Who waits is told too, instead of waiting, and being woken, for ever.
 	reader.wait()
+	if !strings.Contains(reader.errors(), "Input/output error") {
+		t.Errorf("a waiting reader is told %s", brief(reader.errors()))
+	}
 	m.daemon.signal(syscall.SIGTERM)
 	m.daemon.wait() // whatever its status: the log could not be closed as it should
 }
