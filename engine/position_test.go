@@ -133,3 +133,21 @@ func TestPositions(t *testing.T) {
 		t.Errorf("got %d %q, want record 12", rec.Offset, rec.Value)
 	}
 }
+
+// Times that nanoseconds in 64 bits do not hold are before or after every record.
+func TestSinceFarAway(t *testing.T) {
+	l := open(t, newStore(t), small)
+	appendTo(t, l, "t", "x")
+	for text, want := range map[string]int{
+		"0001-01-01T00:00:00Z": 1, "1500-01-01T00:00:00Z": 1, "1969-12-31T23:59:59Z": 1,
+		"2300-01-01T00:00:00Z": 0, "9999-12-31T23:59:59Z": 0, "@9000000000": 0,
+	} {
+		position, err := engine.ParsePosition(text, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := drain(t, reader(t, l, "t", position)); len(got) != want {
+			t.Errorf("since %s: %d records, want %d", text, len(got), want)
+		}
+	}
+}

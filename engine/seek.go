@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"time"
 
 	"purofs/engine/index"
 	"purofs/engine/segment"
@@ -257,13 +259,25 @@ func (l *Log) resolve(topic string, p Position) (start, error) {
 	case atText:
 		s.floorText = p.n
 	case atTime:
-		s.since = p.time.UnixNano()
+		s.since = unixNano(p.time)
 	}
 	if p.kind == atEnd || s.floor >= now.Next || s.floorText > 0 && s.floorText >= now.Text {
 		end.floor, end.since = s.floor, s.since
 		return end, nil
 	}
 	return s, l.find(topic, segments, &s)
+}
+
+// unixNano is t.UnixNano for any time: those that it cannot hold, before 1678 and after 2262, are
+// before and after all records.
+func unixNano(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, 0)):
+		return 0
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // find sets the place of s: a block at or before the first record that is wanted.
