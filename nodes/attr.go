@@ -46,12 +46,14 @@ func (k kind) mode(topicMode uint32) uint32 {
 		return syscall.S_IFDIR | permRead | permExecute
 	case kindTopic:
 		return dirMode(topicMode)
-	case kindFromDir:
-		return dirMode(topicMode & permRead)
-	case kindAppend:
-		return syscall.S_IFREG | topicMode&permWrite
-	case kindStatus, kindErrors:
+	case kindStatus, kindMetrics, kindErrors:
 		return syscall.S_IFREG | permRead
+	}
+	switch {
+	case k.isDir():
+		return dirMode(topicMode & permRead)
+	case k.isAppend():
+		return syscall.S_IFREG | topicMode&permWrite
 	}
 	return syscall.S_IFREG | topicMode&permRead
 }
@@ -59,9 +61,10 @@ func (k kind) mode(topicMode uint32) uint32 {
 // attrValid is how long the kernel may remember the attributes of a node.
 func (k kind) attrValid() time.Duration {
 	switch k {
-	case kindRoot, kindControl, kindStatus, kindErrors:
+	case kindRoot, kindControl, kindStatus, kindMetrics, kindErrors:
 		return validForever
-	case kindTopic, kindFromDir, kindAppend:
+	}
+	if k.isDir() || k.isAppend() {
 		return validTopic
 	}
 	return validNever
@@ -70,8 +73,8 @@ func (k kind) attrValid() time.Duration {
 // entryValid is how long the kernel may remember the name of a node of a topic.
 func (n node) entryValid() time.Duration {
 	switch {
-	case n.kind == kindFrom:
-		return validNever // or forgotten positions would pile up
+	case n.kind.isNamed():
+		return validNever // or forgotten names would pile up, and they come and go
 	case n.kind == kindTopic && !n.topic.seen.Load():
 		return validNever // its name means something only as long as it is used
 	case n.kind == kindTopic:
@@ -80,71 +83,84 @@ func (n node) entryValid() time.Duration {
 	return validForever
 }
 
+// facts are what stat shows of a node that is not its topic's, or its kind's.
+type facts struct {
+	size uint64
+	time time.Time // zero if the node has none of its own
+}
+
+// factsOf finds out the facts of a node, of whose topic info is known. Files whose text is only
+// made when they are opened have no size, as in /proc.
+func (t *Tree) factsOf(n node, info *engine.TopicInfo) (facts, error) {
+	switch n.kind {
+	case kindLog, kindStream:
+		return facts{size: info.NextText - info.FirstText}, nil
+	case kindFrom:
+		return facts{size: t.sizeFrom(n, info)}, nil
+	}
+	return facts{}, nil
+}
+
 // fillAttr sets the attributes of a node. info is what the log knows of its topic, if it has one.
-func (t *Tree) fillAttr(out *fuse.Attr, n node, info *engine.TopicInfo) {
+func (t *Tree) fillAttr(out *fuse.Attr, n node, info *engine.TopicInfo, f facts) {
+	*out = fuse.Attr{
+		Ino: n.ino(), Nlink: 1, Blksize: ioBytes, Size: f.size, Blocks: (f.size + 511) / 512,
+	}
 	changed := t.started
-	*out = fuse.Attr{Ino: n.ino(), Nlink: 1, Blksize: ioBytes}
 	if n.topic == nil {
 		out.Mode = n.kind.mode(0)
 		out.Uid, out.Gid = t.config.UID, t.config.GID
 	} else {
 		out.Mode = n.kind.mode(info.Mode)
 		out.Uid, out.Gid = info.UID, info.GID
-		out.Size = t.size(n, info)
-		out.Blocks = (out.Size + 511) / 512
-		if !info.Time.IsZero() {
+		switch {
+		case !f.time.IsZero():
+			changed = f.time
+		case !info.Time.IsZero():
 			changed = info.Time
 		}
 	}
 	out.SetTimes(&changed, &changed, &changed)
 }
 
-// size is what stat shows. Files whose text is only made when they are opened have none, as in
-// /proc.
-func (t *Tree) size(n node, info *engine.TopicInfo) uint64 {
-	switch n.kind {
-	case kindLog, kindStream:
-		return info.NextText - info.FirstText
-	case kindFrom:
-		return t.sizeFrom(n, info)
-	}
-	return 0
-}
-
 // attr sets the attributes of a node as they are now. A file of a topic that is gone can still be
 // open, so it has attributes, but no name any more.
 func (t *Tree) attr(n node, out *fuse.Attr) error {
-	if n.topic == nil {
-		t.fillAttr(out, n, nil)
-		return nil
+	var info engine.TopicInfo
+	var f facts
+	var err error
+	if n.topic != nil {
+		info, err = t.info(n.topic)
 	}
-	info, err := t.info(n.topic)
-	switch {
-	case errors.Is(err, errRemoved) && n.kind != kindTopic && n.kind != kindFromDir:
-		t.fillAttr(out, n, &engine.TopicInfo{})
-		out.Nlink = 0
-		return nil
-	case err != nil:
+	if err == nil {
+		f, err = t.factsOf(n, &info)
+	}
+	gone := errors.Is(err, errRemoved) && !n.kind.isDir()
+	if err != nil && !gone {
 		return err
 	}
-	t.fillAttr(out, n, &info)
+	t.fillAttr(out, n, &info, f)
+	if gone {
+		out.Nlink = 0
+	}
 	return nil
 }
 
 // fillEntry answers a lookup of a node, which the kernel remembers until it says so (see Forget).
-func (t *Tree) fillEntry(out *fuse.EntryOut, n node, info *engine.TopicInfo) {
-	switch {
-	case n.topic == nil:
+// After an error it remembers nothing.
+func (t *Tree) fillEntry(out *fuse.EntryOut, n node, info *engine.TopicInfo) error {
+	f, err := t.factsOf(n, info)
+	if err != nil {
+		return err
+	}
+	if n.topic == nil {
 		out.NodeId = n.ino() // the fixed nodes have one number for both
 		out.SetEntryTimeout(validForever)
-	case n.kind == kindFrom:
-		out.NodeId = t.topics.rememberFrom(n.topic, n.position)
-		out.SetEntryTimeout(n.entryValid())
-	default:
-		t.topics.remember(n.topic)
-		out.NodeId = n.topic.id(n.kind)
+	} else {
+		out.NodeId = t.topics.remember(n)
 		out.SetEntryTimeout(n.entryValid())
 	}
-	t.fillAttr(&out.Attr, n, info)
+	t.fillAttr(&out.Attr, n, info, f)
 	out.SetAttrTimeout(n.kind.attrValid())
+	return nil
 }

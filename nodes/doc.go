@@ -18,8 +18,10 @@
 // # Nodes
 //
 // A node's id is computed: the number that its topic got when it was first seen, and its kind. So
-// looking up a name allocates nothing and forgetting a node does next to nothing. Numbers are never
-// used again. Inode numbers are a hash of the topic's name and the kind, the same on every mount.
+// looking up a name allocates nothing and forgetting a node does next to nothing. The nodes with
+// names of their own, as those under from/, are numbered while the kernel remembers them. Numbers
+// are never used again. Inode numbers are a hash of the topic's name, the kind and that name, the
+// same on every mount.
 //
 // # What the kernel may remember
 //

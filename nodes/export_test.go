@@ -34,17 +34,17 @@ var (
 // Errno is errnoOf.
 func Errno(err error) syscall.Errno { return errnoOf(err) }
 
-// Sizes tells how much the tree remembers: topics, nodes under from/, open handles and waiting
-// reads.
-func (t *Tree) Sizes() (topics, from, handles, waiting int) {
+// Sizes tells how much the tree remembers: topics, nodes with names of their own, open handles and
+// waiting reads.
+func (t *Tree) Sizes() (topics, named, handles, waiting int) {
 	t.topics.mu.Lock()
-	topics, from = len(t.topics.byNumber), len(t.topics.from)
+	topics, named = len(t.topics.byNumber), len(t.topics.named)
 	t.topics.mu.Unlock()
 	handles = len(t.handles.all())
 	t.waiters.mu.Lock()
 	waiting = len(t.waiters.waiters)
 	t.waiters.mu.Unlock()
-	return topics, from, handles, waiting
+	return topics, named, handles, waiting
 }
 
 // Carried is how many bytes of unfinished lines the tree counts.

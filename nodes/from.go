@@ -9,7 +9,7 @@ import (
 // openFrom opens from/POSITION: a stream that begins there. The position is what it means at this
 // moment; ages are reckoned from now.
 func (t *Tree) openFrom(n node, nonblock bool) (*streamHandle, error) {
-	from, err := engine.ParsePosition(n.position, time.Now())
+	from, err := engine.ParsePosition(n.name, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +51,13 @@ func (h *streamHandle) resolve(info *engine.TopicInfo) (next uint64, known bool,
 
 // sizeFrom is how much text there is from a position on.
 func (t *Tree) sizeFrom(n node, info *engine.TopicInfo) uint64 {
-	from, err := engine.ParsePosition(n.position, time.Now())
+	from, err := engine.ParsePosition(n.name, time.Now())
 	if err != nil {
 		return 0 // cannot be: it was looked up
 	}
 	reader, err := t.log.OpenReader(n.topic.name, from)
 	if err != nil {
-		t.refused(n.topic.name, "stat of from/"+n.position, err)
+		t.refused(n.topic.name, "stat of from/"+n.name, err)
 		return 0
 	}
 	defer reader.Close()

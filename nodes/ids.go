@@ -2,7 +2,7 @@ package nodes
 
 import "github.com/hanwen/go-fuse/v2/fuse"
 
-// A kind says what a node is.
+// A kind says what a node is. Inode numbers are made of it, so a new one comes at the end.
 type kind uint8
 
 const (
@@ -10,39 +10,96 @@ const (
 	kindRoot
 	kindControl // the directory .puro
 	kindStatus
+	kindMetrics
 	kindErrors
 	kindTopic // the directory of a topic
 	kindAppend
+	kindAppendJSONL
+	kindAppendTSV
+	kindAppendRaw
 	kindLog
+	kindLogJSONL
+	kindLogTSV
 	kindStream
+	kindStreamJSONL
+	kindStreamTSV
+	kindStreamRaw
 	kindFromDir
 	kindFrom
+	kindRecordsDir
+	kindRecord
+	kindKeysDir
+	kindKey
+	kindCursorsDir
+	kindCursor // the directory of a cursor
+	kindCursorStream
+	kindCursorStreamJSONL
+	kindCursorNext
+	kindCursorPosition
+	kindCursorLag
 	kindInfo
 )
 
-// Node ids. The fixed nodes come first; a node of a topic is the topic's number and its kind; the
-// nodes under from/ are numbered as they are looked up.
+// Node ids. The fixed nodes come first; a node of a topic is the topic's number and its kind; nodes
+// with names of their own are numbered as they are looked up.
 const (
 	rootNode    = fuse.FUSE_ROOT_ID
 	controlNode = 2
 	statusNode  = 3
 	errorsNode  = 4
+	metricsNode = 5
 
-	kindBits = 5 // room for 32 kinds
-	fromBit  = 1 << 63
+	kindBits = 8 // all that a kind has
+	namedBit = 1 << 63
 )
 
 // The fixed nodes must stay below the nodes of topic number 1.
-const _ = uint((1 << kindBits) - 1 - errorsNode)
+const _ = uint((1 << kindBits) - 1 - metricsNode)
 
-// A node is what a node id stands for.
+// A node is what a node id stands for. No two nodes are equal.
 type node struct {
-	kind     kind
-	topic    *topic // nil above the topics
-	position string // of kindFrom: the position as it was written
+	kind  kind
+	topic *topic // nil above the topics
+	// name is the node's own name, where the kind does not say it all: a position, the offset of a
+	// record, a key, or the cursor that a directory or a file in it is of.
+	name string
 }
 
-// id returns the node id of a node of a topic.
+// isDir tells whether nodes of the kind are directories.
+func (k kind) isDir() bool {
+	switch k {
+	case kindRoot, kindControl, kindTopic, kindFromDir, kindRecordsDir, kindKeysDir,
+		kindCursorsDir, kindCursor:
+		return true
+	}
+	return false
+}
+
+// isAppend tells whether nodes of the kind are written to make records.
+func (k kind) isAppend() bool { return kindAppend <= k && k <= kindAppendRaw }
+
+// isNamed tells whether nodes of the kind have names of their own.
+func (k kind) isNamed() bool {
+	switch k {
+	case kindFrom, kindRecord, kindKey, kindCursor, kindCursorStream, kindCursorStreamJSONL,
+		kindCursorNext, kindCursorPosition, kindCursorLag:
+		return true
+	}
+	return false
+}
+
+// parent is the directory that a directory is in; the root is in itself.
+func (n node) parent() node {
+	switch n.kind {
+	case kindFromDir, kindRecordsDir, kindKeysDir, kindCursorsDir:
+		return node{kind: kindTopic, topic: n.topic}
+	case kindCursor:
+		return node{kind: kindCursorsDir, topic: n.topic}
+	}
+	return node{kind: kindRoot}
+}
+
+// id returns the node id of a node of a topic that has no name of its own.
 func (tp *topic) id(k kind) uint64 { return tp.number<<kindBits | uint64(k) }
 
 // fixedKind returns the kind of a node above the topics.
@@ -54,6 +111,8 @@ func fixedKind(id uint64) kind {
 		return kindControl
 	case statusNode:
 		return kindStatus
+	case metricsNode:
+		return kindMetrics
 	case errorsNode:
 		return kindErrors
 	}
@@ -70,12 +129,14 @@ func (n node) ino() uint64 {
 		return controlNode
 	case kindStatus:
 		return statusNode
+	case kindMetrics:
+		return metricsNode
 	case kindErrors:
 		return errorsNode
 	}
 	hash := fnvAdd(n.topic.hash, byte(n.kind))
-	for i := range len(n.position) {
-		hash = fnvAdd(hash, n.position[i])
+	for i := range len(n.name) {
+		hash = fnvAdd(hash, n.name[i])
 	}
 	return hash>>2 | 1<<61
 }

@@ -51,8 +51,7 @@ func (t *Tree) Lookup(
 			return fuse.Status(errnoOf(err))
 		}
 	}
-	t.fillEntry(out, n, &info)
-	return fuse.OK
+	return fuse.Status(errnoOf(t.fillEntry(out, n, &info)))
 }
 
 // lookup returns the node of a name; the error matches engine.ErrNoTopic if there is none.
@@ -69,7 +68,7 @@ func (t *Tree) lookup(dir node, name string) (node, error) {
 		if _, err := engine.ParsePosition(name, time.Now()); err != nil {
 			return node{}, err
 		}
-		found.kind, found.position = kindFrom, name
+		found.kind, found.name = kindFrom, name
 	default:
 		return node{}, errRemoved
 	}

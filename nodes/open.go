@@ -26,7 +26,7 @@ func (t *Tree) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.
 	}
 	out.Fh = t.handles.add(h)
 	out.OpenFlags = readFile
-	if n.kind == kindAppend {
+	if n.kind.isAppend() {
 		out.OpenFlags = appendFile
 	}
 	return fuse.OK
@@ -34,7 +34,7 @@ func (t *Tree) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.
 
 func (t *Tree) open(n node, flags uint32) (handle, error) {
 	nonblock := flags&syscall.O_NONBLOCK != 0
-	if n.kind != kindAppend && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+	if !n.kind.isAppend() && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, syscall.EACCES
 	}
 	switch n.kind {

@@ -37,14 +37,14 @@ const topicsPlace = 64
 // OpenDir opens a directory.
 func (t *Tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	n := t.topics.node(in.NodeId)
-	switch n.kind {
-	case kindRoot, kindControl, kindTopic, kindFromDir:
-		out.Fh = t.handles.addDir(&dirHandle{tree: t, dir: n})
-		return fuse.OK
-	case kindNone:
+	switch {
+	case n.kind == kindNone:
 		return fuse.Status(errnoOf(errRemoved))
+	case !n.kind.isDir():
+		return fuse.ENOTDIR
 	}
-	return fuse.ENOTDIR
+	out.Fh = t.handles.addDir(&dirHandle{tree: t, dir: n})
+	return fuse.OK
 }
 
 // ReleaseDir closes a directory.
@@ -63,7 +63,8 @@ func (t *Tree) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntr
 			return false
 		}
 		if entry.name != "." && entry.name != ".." { // of these the kernel wants nothing
-			t.fillEntry(reply, entry.node, &entry.info)
+			// What went away since is listed by its name alone.
+			_ = t.fillEntry(reply, entry.node, &entry.info)
 		}
 		return true
 	})
@@ -103,11 +104,9 @@ func (t *Tree) readDir(in *fuse.ReadIn, add func(*dirEntry, fuse.DirEntry) bool)
 
 // list returns all entries of the directory, in the order of their places.
 func (d *dirHandle) list() ([]dirEntry, error) {
-	parent := node{kind: kindRoot}
-	if d.dir.kind == kindFromDir {
-		parent = node{kind: kindTopic, topic: d.dir.topic}
+	entries := []dirEntry{
+		{node: d.dir, name: ".", place: 1}, {node: d.dir.parent(), name: "..", place: 2},
 	}
-	entries := []dirEntry{{node: d.dir, name: ".", place: 1}, {node: parent, name: "..", place: 2}}
 	switch d.dir.kind {
 	case kindRoot:
 		control := dirEntry{node: node{kind: kindControl}, name: controlName, place: 3}

@@ -53,8 +53,7 @@ func (t *Tree) Mkdir(
 		t.refused(name, "mkdir", err)
 		return fuse.Status(errnoOf(err))
 	}
-	t.fillEntry(out, n, &info)
-	return fuse.OK
+	return fuse.Status(errnoOf(t.fillEntry(out, n, &info)))
 }
 
 func (t *Tree) makeTopic(cancel <-chan struct{}, in *fuse.MkdirIn, shown string) (

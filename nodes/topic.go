@@ -36,10 +36,10 @@ func (t *Tree) setAttr(cancel <-chan struct{}, n node, in *fuse.SetAttrIn, out *
 	if err := t.attr(n, out); err != nil {
 		return err
 	}
-	if in.Valid&setSize != 0 && (n.kind != kindAppend || in.Size != 0) {
+	if in.Valid&setSize != 0 && (!n.kind.isAppend() || in.Size != 0) {
 		return errNotAllowed
 	}
-	if in.Valid&setTimes != 0 && n.kind != kindAppend && n.kind != kindTopic {
+	if in.Valid&setTimes != 0 && !n.kind.isAppend() && n.kind != kindTopic {
 		return errNotAllowed
 	}
 	if in.Valid&setRights == 0 || !changesRights(in, out) {
@@ -84,8 +84,11 @@ func (t *Tree) setRights(cancel <-chan struct{}, n node, in *fuse.SetAttrIn, out
 		return err
 	}
 	if t.notifier != nil { // otherwise the old rights expire within validTopic
-		t.notifier.attrGone(n.topic.id(kindAppend))
-		t.notifier.attrGone(n.topic.id(kindFromDir))
+		for _, entry := range topicDir {
+			if entry.kind.attrValid() != validNever {
+				t.notifier.attrGone(n.topic.id(entry.kind))
+			}
+		}
 	}
 	return t.attr(n, out)
 }

@@ -252,7 +252,7 @@ func TestErrorsAreLines(t *testing.T) {
 
 func TestStaleNodesAndHandles(t *testing.T) {
 	m := newMount(t, nil)
-	header := fuse.InHeader{NodeId: 999 << 5}
+	header := fuse.InHeader{NodeId: 999 << 8}
 	set := fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{InHeader: header}}
 	for name, st := range map[string]fuse.Status{
 		"lookup":  m.tree.Lookup(nil, &header, "log", &fuse.EntryOut{}),

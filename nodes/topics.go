@@ -22,36 +22,32 @@ type topic struct {
 	lookups uint64 // that the kernel has not forgotten; guarded by topicTable.mu
 }
 
-// A fromNode is a looked-up name in the directory from/ of a topic.
-type fromNode struct {
+// A namedNode is a node with a name of its own that the kernel was told of and has not forgotten.
+type namedNode struct {
 	node
 	id      uint64
 	lookups uint64
 }
 
-type fromKey struct {
-	topic    *topic
-	position string
-}
-
-// A topicTable gives numbers to topics and to the nodes under from/. It is safe for concurrent use.
+// A topicTable gives numbers to topics and to the nodes with names of their own. It is safe for
+// concurrent use.
 type topicTable struct {
-	mu       sync.Mutex // guards all below, and the lookups of topics and fromNodes
+	mu       sync.Mutex // guards all below, and the lookups of topics and named nodes
 	last     uint64     // the highest number that was given to a topic
 	byNumber map[uint64]*topic
 	byName   map[string]*topic // without those that were removed
 
-	lastFrom uint64
-	from     map[uint64]*fromNode
-	fromIDs  map[fromKey]*fromNode
+	lastNamed uint64 // the highest number that was given to a named node
+	named     map[uint64]*namedNode
+	namedIDs  map[node]*namedNode
 }
 
 func newTopicTable() *topicTable {
 	return &topicTable{
 		byNumber: map[uint64]*topic{},
 		byName:   map[string]*topic{},
-		from:     map[uint64]*fromNode{},
-		fromIDs:  map[fromKey]*fromNode{},
+		named:    map[uint64]*namedNode{},
+		namedIDs: map[node]*namedNode{},
 	}
 }
 
@@ -108,8 +104,8 @@ func (tt *topicTable) node(id uint64) node {
 	}
 	tt.mu.Lock()
 	defer tt.mu.Unlock()
-	if id&fromBit != 0 {
-		if n := tt.from[id]; n != nil {
+	if id&namedBit != 0 {
+		if n := tt.named[id]; n != nil {
 			return n.node
 		}
 		return node{}
@@ -121,11 +117,20 @@ func (tt *topicTable) node(id uint64) node {
 	return node{kind: kind(id & (1<<kindBits - 1)), topic: tp}
 }
 
-// remember counts a node of a topic that the kernel is told of. A topic that was dropped since it
-// was found gets its place back.
-func (tt *topicTable) remember(tp *topic) {
+// remember counts a node of a topic that the kernel is told of, and returns its id. A topic that
+// was dropped since it was found gets its place back.
+func (tt *topicTable) remember(n node) uint64 {
 	tt.mu.Lock()
 	defer tt.mu.Unlock()
+	if n.kind.isNamed() {
+		return tt.rememberNamed(n)
+	}
+	tt.rememberTopic(n.topic)
+	return n.topic.id(n.kind)
+}
+
+// rememberTopic counts a lookup of a topic. mu is held, as below.
+func (tt *topicTable) rememberTopic(tp *topic) {
 	tp.lookups++
 	tt.byNumber[tp.number] = tp
 	if tt.byName[tp.name] == nil && !tp.removed.Load() {
@@ -133,47 +138,43 @@ func (tt *topicTable) remember(tp *topic) {
 	}
 }
 
-// rememberFrom is remember for a node under from/, and returns its id.
-func (tt *topicTable) rememberFrom(tp *topic, position string) uint64 {
-	tt.mu.Lock()
-	defer tt.mu.Unlock()
-	key := fromKey{tp, position}
-	n := tt.fromIDs[key]
-	if n == nil {
-		tt.lastFrom++
-		n = &fromNode{
-			node: node{kind: kindFrom, topic: tp, position: position},
-			id:   fromBit | tt.lastFrom,
-		}
-		tt.from[n.id], tt.fromIDs[key] = n, n
-		tp.lookups++ // the topic outlives its nodes
+func (tt *topicTable) rememberNamed(n node) uint64 {
+	known := tt.namedIDs[n]
+	if known == nil {
+		tt.lastNamed++
+		known = &namedNode{node: n, id: namedBit | tt.lastNamed}
+		tt.named[known.id], tt.namedIDs[n] = known, known
+		tt.rememberTopic(n.topic) // the topic outlives its nodes
 	}
-	n.lookups++
-	return n.id
+	known.lookups++
+	return known.id
 }
 
 // forget takes back what remember counted.
 func (tt *topicTable) forget(id, lookups uint64) {
 	tt.mu.Lock()
 	defer tt.mu.Unlock()
-	if id&fromBit == 0 {
+	if id&namedBit == 0 {
 		if tp := tt.byNumber[id>>kindBits]; tp != nil {
-			tp.lookups -= min(lookups, tp.lookups)
-			tt.dropIfUnused(tp)
+			tt.forgetTopic(tp, lookups)
 		}
 		return
 	}
-	n := tt.from[id]
+	n := tt.named[id]
 	if n == nil {
 		return
 	}
 	n.lookups -= min(lookups, n.lookups)
 	if n.lookups == 0 {
-		delete(tt.from, id)
-		delete(tt.fromIDs, fromKey{n.topic, n.position})
-		n.topic.lookups--
-		tt.dropIfUnused(n.topic)
+		delete(tt.named, id)
+		delete(tt.namedIDs, n.node)
+		tt.forgetTopic(n.topic, 1)
 	}
+}
+
+func (tt *topicTable) forgetTopic(tp *topic, lookups uint64) {
+	tp.lookups -= min(lookups, tp.lookups)
+	tt.dropIfUnused(tp)
 }
 
 // dropIfUnused forgets a topic that the log does not have and the kernel does not remember. Those
