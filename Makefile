@@ -1,5 +1,6 @@
 # Targets are explained by `make`. Variables that may be set: PREFIX and DESTDIR (install), SEED and
-# TESTFLAGS (test), BENCH, BENCHFLAGS and ROUNDS (bench), FUZZTIME (fuzz).
+# TESTFLAGS (test), TORTURE, PUROFS_SEED and PUROFS_SOAK (torture), BENCH, BENCHFLAGS and ROUNDS
+# (bench), FUZZTIME (fuzz).
 
 PREFIX    ?= /usr/local
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -8,6 +9,7 @@ SEED      := $(SEED)
 BENCH     ?= .
 ROUNDS    ?= 5
 FUZZTIME  ?= 30s
+TORTURE   ?= .
 
 BINDIR    := $(DESTDIR)$(PREFIX)/bin
 SHAREDIR  := $(DESTDIR)$(PREFIX)/share
@@ -45,6 +47,11 @@ test: deps ## run every test with the race detector, real mounts included
 	go vet ./...
 	@echo 'to run these tests in the same order again: make test SEED=$(SEED)'
 	go test -race -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./...
+
+.PHONY: torture
+torture: deps ## run the fault campaign at its big sizes, for hours; TORTURE=Kill narrows it
+	PUROFS_TORTURE=1 PUROFS_RESULTS=$(CURDIR)/testing-results \
+		go test -count=1 -p 1 -timeout 48h -v -run '$(TORTURE)' $(TESTFLAGS) ./...
 
 .PHONY: lint
 lint: ## check format, vet, staticcheck and the size of files and lines

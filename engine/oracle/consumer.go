@@ -23,8 +23,12 @@ type Consumer struct {
 	noted uint64 // next, as noted last
 }
 
-// consumerStride is after how many records a consumer notes what it saw.
-const consumerStride = 64
+const (
+	// consumerStride is after how many records a consumer notes what it saw.
+	consumerStride = 64
+	// consumerRest is after how many it does when it has caught up.
+	consumerRest = 8
+)
 
 // NewConsumer makes the file of a consumer that starts at an offset of a topic.
 func NewConsumer(path, topic string, first uint64) (*Consumer, error) {
@@ -52,6 +56,14 @@ func (c *Consumer) See(key, value []byte) error {
 // Next is the offset behind the last record seen.
 func (c *Consumer) Next() uint64 { return c.next }
 
+// caughtUp notes what was seen, unless that is hardly more than what was noted before.
+func (c *Consumer) caughtUp() error {
+	if c.next-c.noted < consumerRest {
+		return nil
+	}
+	return c.Note()
+}
+
 // Note notes what was seen so far.
 func (c *Consumer) Note() error {
 	if c.noted == c.next {
@@ -77,6 +89,9 @@ func (c *Consumer) Follow(ctx context.Context, l *engine.Log, topic string, unti
 		record, err := r.TryNext()
 		switch {
 		case errors.Is(err, engine.ErrNoRecord):
+			if err := c.caughtUp(); err != nil {
+				return err
+			}
 			if err := r.Wait(ctx); err != nil {
 				return errors.Join(err, c.Note())
 			}
@@ -117,7 +132,11 @@ func (c *Consumer) FollowLines(in io.Reader, until uint64) error {
 			line = append(long, line...)
 			long = line[:0]
 		}
-		if err := c.See(nil, line[:len(line)-1]); err != nil {
+		err = c.See(nil, line[:len(line)-1])
+		if err == nil && lines.Buffered() == 0 {
+			err = c.caughtUp()
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,6 @@
 // An append that was neither acknowledged nor refused may be there or not, as a whole.
 //
 // What is to be tested is the file system's and the kernel's work too, so the parts can run as
-// processes of their own: Start starts a test binary, whose TestMain calls RunJob, as a producer,
+// processes of their own: Launch starts a test binary, whose TestMain calls RunJob, as a producer,
 // a consumer, or the fresh reader that checks.
 package oracle

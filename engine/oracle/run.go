@@ -87,6 +87,22 @@ func (r *Run) Again() string {
 		strings.ReplaceAll(r.t.Name(), "/", "$/^"), dir)
 }
 
+// Aside returns a new directory on another file system than tests have their stores on, if there is
+// one: for ledgers. It is removed when the test ends.
+func Aside(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "purofs-ledgers.")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // moduleRoot is the directory at or above dir that holds go.mod, "" if there is none.
 func moduleRoot(dir string) string {
 	for {
