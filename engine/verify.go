@@ -2,11 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 
+	"purofs/engine/format"
 	"purofs/engine/segment"
 )
 
@@ -22,12 +21,15 @@ type VerifyReport struct {
 	Tail      string
 	TornBytes int64
 	Damage    []*DamageError // in the order of the log
+	// Notes are sentences about what is no damage of the log but worth knowing: files that are of no
+	// use, or that do not belong here, and bytes that were lost and repaired before.
+	Notes []string
 }
 
 // Sound tells whether all that was acknowledged is there. A torn tail is not damage.
 func (r *VerifyReport) Sound() bool { return len(r.Damage) == 0 }
 
-// verifyDamageMax bounds the report of a store that is all garbage.
+// verifyDamageMax bounds the report of a store that is all garbage; as many notes are kept.
 const verifyDamageMax = 10_000
 
 // Verify reads every byte of a store and checks all there is to check, without changing anything.
@@ -39,7 +41,11 @@ const verifyDamageMax = 10_000
 func Verify(
 	ctx context.Context, dir string, progress func(done, total int64),
 ) (VerifyReport, error) {
-	v := &verifier{progress: progress, table: table{topics: make(map[string]*topicState)}}
+	v := &verifier{
+		progress: progress,
+		table:    table{topics: make(map[string]*topicState)},
+		seen:     make(map[*topicState]int),
+	}
 	err := v.run(ctx, dir)
 	v.report.Topics = v.table.live
 	if err != nil {
@@ -54,7 +60,10 @@ type verifier struct {
 	total    int64
 	done     int64 // bytes of the segments that are finished
 	table    table
-	excused  bool // damage since the last block explains a jump of the offsets
+	// A jump of a topic's offsets is explained by what was lost since its last block. lost counts the
+	// damaged places so far, and seen is what it was at each topic's last block.
+	lost int
+	seen map[*topicState]int
 }
 
 func (v *verifier) run(ctx context.Context, dir string) error {
@@ -85,41 +94,37 @@ func (v *verifier) run(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	return nil
+	return v.besides(root)
 }
 
 // segment checks one segment.
 func (v *verifier) segment(ctx context.Context, root *os.Root, order uint32, last bool) error {
+	if info, err := root.Lstat(segment.Name(order)); err == nil && !info.Mode().IsRegular() {
+		v.damaged(&DamageError{Segment: order, Pos: 0, End: -1,
+			Reason: fmt.Sprintf("it is not a regular file but %v", info.Mode().Type())})
+		return nil
+	}
 	seg, err := segment.Open(root, order, false)
 	if err != nil {
 		return err
 	}
 	defer seg.Close()
-	scan := segment.NewScanner(seg, 0, segment.NoLimit)
-	scan.Full = true
-	defer scan.Release()
-	var damage *DamageError // outside of the loop, for it is allocated
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		block, err := scan.Next()
-		switch {
-		case err == nil:
-			v.block(order, block)
-			if v.report.Blocks%verifyStride == 0 {
-				v.tell(scan.Pos())
-			}
-		case errors.As(err, &damage) && damage.End >= 0:
-			v.damaged(damage)
-		default:
-			return v.tail(seg, scan, last, err)
-		}
+	s := sweep{
+		seg:   seg,
+		block: func(b *segment.Block, wrong error) { v.block(order, b, wrong) },
+		damage: func(d *DamageError) error {
+			v.damaged(d)
+			return nil
+		},
+		tell: v.tell,
 	}
+	end, err := s.run(ctx)
+	if err != nil {
+		return err
+	}
+	v.end(order, end, last)
+	return nil
 }
-
-// verifyStride is how many blocks lie between two calls of progress.
-const verifyStride = 256
 
 func (v *verifier) tell(pos int64) {
 	if v.progress != nil {
@@ -127,63 +132,60 @@ func (v *verifier) tell(pos int64) {
 	}
 }
 
-// block counts a sound block, and checks that the offsets go on where they were.
-func (v *verifier) block(order uint32, b *segment.Block) {
+// block counts a sound block, and checks that its header tells the truth and that the offsets go on
+// where they were.
+func (v *verifier) block(order uint32, b *segment.Block, wrong error) {
 	v.report.Blocks++
-	err := v.table.apply(b, func(t *topicState, run segment.Run) {
+	for _, c := range b.Controls {
+		if c.Kind == format.TopicLost {
+			v.lost++
+			v.note("%s has lost bytes %d to %d, which a repair replaced: %s",
+				segment.Name(order), b.Pos, b.End, format.LostNote(c.Value))
+		}
+	}
+	refused := v.table.apply(b, func(t *topicState, run segment.Run) {
 		v.report.Records += int64(run.Records)
-		if b.Header && !b.Sparse && t.exists && run.Offset != t.Next && !v.excused {
+		jumps := b.Header && !b.Sparse && t.exists && run.Offset != t.Next
+		if jumps && (run.Offset < t.Next || v.seen[t] == v.lost) {
 			v.damaged(&DamageError{Segment: order, Pos: b.Pos, End: b.End, Reason: fmt.Sprintf(
 				"offsets of topic %.64q go from %d to %d", t.Name, t.Next, run.Offset)})
 		}
+		if v.lost > 0 {
+			v.seen[t] = v.lost
+		}
 	})
-	if err != nil {
-		v.damaged(&DamageError{Segment: order, Pos: b.Pos, End: b.End, Reason: err.Error()})
+	if wrong == nil {
+		wrong = refused
 	}
-	v.excused = false
+	if wrong != nil {
+		v.damaged(&DamageError{Segment: order, Pos: b.Pos, End: b.End, Reason: wrong.Error()})
+	}
 }
 
-// tail tells how a segment ends.
-func (v *verifier) tail(seg *segment.Segment, scan *segment.Scanner, last bool, cause error) error {
-	size, _, err := seg.Stat()
-	if err != nil {
-		return err
+// end takes note of how a segment ends.
+func (v *verifier) end(order uint32, e ending, last bool) {
+	if e.damage != nil {
+		v.damaged(e.damage)
 	}
-	state, torn := "clean", max(0, size-scan.Pos())
-	var damage *DamageError
 	switch {
-	case errors.Is(cause, io.EOF):
-		if torn = 0; scan.Sealed() {
-			state = "sealed"
+	case last:
+		v.report.Tail = e.state
+		if e.state == "torn" {
+			v.report.TornBytes = max(0, e.size-e.pos)
 		}
-	case errors.Is(cause, segment.ErrLow), errors.Is(cause, segment.ErrTorn):
-		state = "torn"
-		if busy, err := seg.TailLocked(scan.Pos()); err != nil || busy {
-			if err != nil {
-				return err
-			}
-			state, torn = "open", 0
-		}
-	case errors.As(cause, &damage):
-		v.damaged(damage)
-		state, torn = "damaged", 0
-	default:
-		return cause
-	}
-	if last {
-		v.report.Tail, v.report.TornBytes = state, torn
-	} else if state == "torn" {
-		v.damaged(&DamageError{Segment: seg.Order(), Pos: scan.Pos(), End: size,
+	case e.state == "torn":
+		v.damaged(&DamageError{Segment: order, Pos: e.pos, End: e.size,
 			Reason: "it ends within a block, though it is not the newest segment"})
+	case e.state == "clean" && e.magic:
+		v.note("%s has no tombstone, though it is not the newest segment", segment.Name(order))
 	}
-	v.done += size
-	v.report.Bytes += size
+	v.done += e.size
+	v.report.Bytes += e.size
 	v.tell(0)
-	return nil
 }
 
 func (v *verifier) damaged(d *DamageError) {
-	v.excused = true
+	v.lost++
 	if len(v.report.Damage) < verifyDamageMax {
 		v.report.Damage = append(v.report.Damage, d)
 	}

@@ -14,10 +14,11 @@ import (
 // Every kind of file there is below the mount point, with a topic t that has a record.
 var (
 	readFiles = []string{
-		"t/log", "t/stream", "t/from/start", "t/info", ".puro/status.json", ".puro/errors",
+		"t/log", "t/stream", "t/from/start", "t/records/0", "t/info",
+		".puro/status.json", ".puro/errors",
 	}
 	allFiles    = append([]string{"t/append"}, readFiles...)
-	directories = []string{".", ".puro", "t", "t/from"}
+	directories = []string{".", ".puro", "t", "t/from", "t/records"}
 	everything  = append(append([]string{}, directories...), allFiles...)
 )
 
@@ -59,7 +60,7 @@ var treeErrors = []struct {
 	{"mkfifo in", directories, func(p string) error {
 		return syscall.Mkfifo(p+"/new", 0o644)
 	}, syscall.EPERM},
-	{"mkdir in", []string{".puro", "t", "t/from"}, func(p string) error {
+	{"mkdir in", directories[1:], func(p string) error {
 		return syscall.Mkdir(p+"/new", 0o755)
 	}, syscall.EPERM},
 	{"mkdir of", everything[1:], func(p string) error {

@@ -74,6 +74,7 @@ func TestOtherUsersByMode(t *testing.T) {
 			}{
 				{`ls t/`, test.list}, {`stat t/log`, test.stat}, {`cat t/log`, test.read},
 				{`head -n 1 t/stream`, test.read}, {`head -n 1 t/from/-1`, test.read},
+				{`cat t/records/0`, test.read},
 				{`cat t/info`, test.read}, {`echo two >> t/append`, test.appended},
 				{`echo two > t/append`, test.appended}, {`touch t/append`, test.appended},
 				{`cat t/append`, false}, {`echo two >> t/log`, false}, {`touch t/new`, false},

@@ -14,7 +14,8 @@ import (
 const (
 	// validForever is for what cannot change while its directory is there.
 	validForever = 24 * time.Hour
-	// validTopic is for what another mount can change: which topics there are, and their rights.
+	// validTopic is for what another mount can change: which topics there are, and their rights. The
+	// rest of a record never changes.
 	validTopic = time.Second
 	// validNever is for what changes with each record, and for names that may come to mean
 	// something.
@@ -64,7 +65,7 @@ func (k kind) attrValid() time.Duration {
 	case kindRoot, kindControl, kindStatus, kindMetrics, kindErrors:
 		return validForever
 	}
-	if k.isDir() || k.isAppend() {
+	if k.isDir() || k.isAppend() || k == kindRecord {
 		return validTopic
 	}
 	return validNever
@@ -97,6 +98,8 @@ func (t *Tree) factsOf(n node, info *engine.TopicInfo) (facts, error) {
 		return facts{size: info.NextText - info.FirstText}, nil
 	case kindFrom:
 		return facts{size: t.sizeFrom(n, info)}, nil
+	case kindRecord:
+		return t.recordFacts(n)
 	}
 	return facts{}, nil
 }
@@ -123,8 +126,8 @@ func (t *Tree) fillAttr(out *fuse.Attr, n node, info *engine.TopicInfo, f facts)
 	out.SetTimes(&changed, &changed, &changed)
 }
 
-// attr sets the attributes of a node as they are now. A file of a topic that is gone can still be
-// open, so it has attributes, but no name any more.
+// attr sets the attributes of a node as they are now. A file that is gone can still be open, so it
+// has attributes, but no name any more.
 func (t *Tree) attr(n node, out *fuse.Attr) error {
 	var info engine.TopicInfo
 	var f facts
@@ -135,7 +138,7 @@ func (t *Tree) attr(n node, out *fuse.Attr) error {
 	if err == nil {
 		f, err = t.factsOf(n, &info)
 	}
-	gone := errors.Is(err, errRemoved) && !n.kind.isDir()
+	gone := !n.kind.isDir() && (errors.Is(err, errRemoved) || errors.Is(err, errNoRecord))
 	if err != nil && !gone {
 		return err
 	}

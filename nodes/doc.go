@@ -7,6 +7,7 @@
 //	    ├── log        read: all records, then EOF
 //	    ├── stream     read: all records, then wait for more
 //	    ├── from/POS   like stream, from elsewhere; looked up, not listed
+//	    ├── records/N  one record, any bytes; looked up, not listed
 //	    └── info       JSON: offsets, size, times, owner
 //
 // A Tree implements fuse.RawFileSystem of go-fuse for all that is rare, and three methods of its
@@ -25,7 +26,8 @@
 //
 // # What the kernel may remember
 //
-// The names in a topic's directory never change and are remembered for long. A topic can be
+// Records never change, but may be removed, so their names are not remembered. The names in a
+// topic's directory never change and are remembered for long. A topic can be
 // removed, and its rights changed, through another mount, so its name and attributes are remembered
 // for a second; a removal that is noticed is told to the kernel at once. The size and time of log,
 // stream and from/POS are never remembered: stat of a live file is never stale.

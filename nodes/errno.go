@@ -23,6 +23,10 @@ var (
 	errOvertaken = errors.New("records were removed before they were read")
 	// errLost is met by a read at a place whose bytes were lost to damage.
 	errLost = errors.New("the bytes at this place were lost")
+	// errNoRecord is met by a name under records/ of a record that there is not, yet or any more.
+	errNoRecord = errors.New("there is no such record")
+	// errRecordRemoved is met by a read of a record that was removed since it was opened.
+	errRecordRemoved = errors.New("the record was removed")
 	// errCarryFull is met by a write when all handles together carry too much of unfinished lines.
 	errCarryFull = errors.New("too many bytes of unfinished lines are held, end them with newlines")
 	// errNameTooLong is met by a name that is longer than a topic's may be.
@@ -64,6 +68,8 @@ var errnos = []struct {
 	{errBeyondEnd, syscall.ESPIPE},
 	{errOvertaken, syscall.EPIPE},
 	{errLost, syscall.EIO},
+	{errNoRecord, syscall.ENOENT},
+	{errRecordRemoved, syscall.ESTALE},
 	{errCarryFull, syscall.ENOBUFS},
 }
 

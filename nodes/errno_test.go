@@ -50,6 +50,8 @@ func TestErrno(t *testing.T) {
 		{"beyond the end", nodes.ErrBeyondEnd, syscall.ESPIPE},
 		{"overtaken", nodes.ErrOvertaken, syscall.EPIPE},
 		{"lost", nodes.ErrLost, syscall.EIO},
+		{"no such record", nodes.ErrNoRecord, syscall.ENOENT},
+		{"record removed", nodes.ErrRecordRemoved, syscall.ESTALE},
 		{"carry", nodes.ErrCarryFull, syscall.ENOBUFS},
 
 		{"disk full", syscall.ENOSPC, syscall.ENOSPC},

@@ -21,14 +21,16 @@ func TableErrors() []error {
 
 // Tree's own errors.
 var (
-	ErrRemoved     = errRemoved
-	ErrNotAllowed  = errNotAllowed
-	ErrDeleteOff   = errDeleteOff
-	ErrBeyondEnd   = errBeyondEnd
-	ErrOvertaken   = errOvertaken
-	ErrLost        = errLost
-	ErrCarryFull   = errCarryFull
-	ErrNameTooLong = errNameTooLong
+	ErrRemoved       = errRemoved
+	ErrNotAllowed    = errNotAllowed
+	ErrDeleteOff     = errDeleteOff
+	ErrBeyondEnd     = errBeyondEnd
+	ErrOvertaken     = errOvertaken
+	ErrLost          = errLost
+	ErrNoRecord      = errNoRecord
+	ErrRecordRemoved = errRecordRemoved
+	ErrCarryFull     = errCarryFull
+	ErrNameTooLong   = errNameTooLong
 )
 
 // Errno is errnoOf.
@@ -49,6 +51,12 @@ func (t *Tree) Sizes() (topics, named, handles, waiting int) {
 
 // Carried is how many bytes of unfinished lines the tree counts.
 func (t *Tree) Carried() int64 { return t.carried.Load() }
+
+// ValuesHeld is how many bytes of values the tree counts.
+func (t *Tree) ValuesHeld() int64 { return t.valueBytes.Load() }
+
+// SetValuesHeld pretends that other handles hold that much.
+func (t *Tree) SetValuesHeld(bytes int64) { t.valueBytes.Store(bytes) }
 
 // SetCarried pretends that other handles carry that much.
 func (t *Tree) SetCarried(bytes int64) { t.carried.Store(bytes) }

@@ -9,6 +9,8 @@ import (
 // A Log is all that the tree needs of the log behind it, so that another log can stand there. The
 // promises are those of the methods of engine.Log of the same names.
 type Log interface {
+	Records
+
 	Append(ctx context.Context, batch *engine.Batch) error
 	Sync(ctx context.Context) error
 
@@ -28,6 +30,12 @@ type Log interface {
 
 	Status() engine.Status
 	Troubles() []engine.Trouble
+}
+
+// Records finds single records of the log behind the tree. The promises are those of the methods of
+// engine.Log of the same names.
+type Records interface {
+	ReadRecord(topic string, offset uint64, use func(*engine.Record) error) error
 }
 
 // A Reader walks through one topic. It is used by one goroutine at a time.

@@ -24,7 +24,7 @@ var (
 	controlDir = []dirent{{"status.json", kindStatus}, {"errors", kindErrors}}
 	topicDir   = []dirent{
 		{"append", kindAppend}, {"log", kindLog}, {"stream", kindStream},
-		{"from", kindFromDir}, {"info", kindInfo},
+		{"from", kindFromDir}, {"records", kindRecordsDir}, {"info", kindInfo},
 	}
 )
 
@@ -69,6 +69,11 @@ func (t *Tree) lookup(dir node, name string) (node, error) {
 			return node{}, err
 		}
 		found.kind, found.name = kindFrom, name
+	case kindRecordsDir:
+		if _, ok := parseOffset(name); !ok {
+			return node{}, errNoRecord
+		}
+		found.kind, found.name = kindRecord, name
 	default:
 		return node{}, errRemoved
 	}

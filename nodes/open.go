@@ -46,6 +46,8 @@ func (t *Tree) open(n node, flags uint32) (handle, error) {
 		return t.openStream(n.topic, nonblock)
 	case kindFrom:
 		return t.openFrom(n, nonblock)
+	case kindRecord:
+		return t.openRecord(n)
 	case kindInfo:
 		return t.openInfo(n.topic)
 	case kindStatus:

@@ -76,6 +76,8 @@ type Tree struct {
 	sinks    sync.Pool    // of *sink
 	carried  atomic.Int64 // bytes of unfinished lines in all handles
 
+	valueBytes atomic.Int64 // of the values that all open records hold
+
 	kernel   Kernel // nil until SetKernel
 	notifier *notifier
 }

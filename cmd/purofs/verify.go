@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"text/tabwriter"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"purofs/engine"
@@ -31,7 +29,8 @@ while the store is in use.
 The end of a store is "clean"; "open" while an append is under way; "sealed" between two
 segments; or "torn" by an append whose process died. A torn end is no damage: nothing of it was
 ever promised, and the next append removes it. Damage, bytes that are not what was written, is
-listed with its place, and makes the exit status 3.`,
+listed with its place, and makes the exit status 3. Notes are about what is no damage but worth
+knowing: files that are of no use, and bytes that a repair has replaced.`,
 		Example: `  purofs verify /srv/events
   purofs verify --json /srv/events | jq '.damage[]'`,
 		Args:              arguments("STORE"),
@@ -46,7 +45,7 @@ listed with its place, and makes the exit status 3.`,
 
 // Run checks and prints what was found.
 func (c *verifyCommand) Run(ctx context.Context, store string) error {
-	progress, endProgress := c.progress()
+	progress, endProgress := c.env.progress("verify")
 	report, err := engine.Verify(ctx, store, progress)
 	endProgress()
 	if err != nil {
@@ -64,28 +63,6 @@ func (c *verifyCommand) Run(ctx context.Context, store string) error {
 		return errDamageFound
 	}
 	return nil
-}
-
-// progress returns a function that shows how far a check is, to a person at a terminal, and one
-// that wipes it away.
-func (c *verifyCommand) progress() (show func(done, total int64), end func()) {
-	if !isTerminal(c.env.err) {
-		return func(int64, int64) {}, func() {}
-	}
-	bar := progressbar.NewOptions64(-1,
-		progressbar.OptionSetWriter(c.env.err),
-		progressbar.OptionSetDescription("verify"),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)
-	show = func(done, total int64) {
-		if bar.GetMax64() != total {
-			bar.ChangeMax64(total)
-		}
-		_ = bar.Set64(done)
-	}
-	return show, func() { _ = bar.Clear() }
 }
 
 func (c *verifyCommand) printTable(store string, report engine.VerifyReport) error {
@@ -107,6 +84,9 @@ func (c *verifyCommand) printTable(store string, report engine.VerifyReport) err
 	for _, damage := range report.Damage {
 		fmt.Fprintf(table, "damage\t%v\n", damage)
 	}
+	for _, note := range report.Notes {
+		fmt.Fprintf(table, "note\t%s\n", note)
+	}
 	return table.Flush()
 }
 
@@ -122,6 +102,7 @@ type verifyLine struct {
 	End       string       `json:"end"`
 	TornBytes int64        `json:"torn_bytes"`
 	Damage    []damageLine `json:"damage"`
+	Notes     []string     `json:"notes"`
 }
 
 // A damageLine is one damaged place as JSON.
@@ -144,6 +125,7 @@ func (c *verifyCommand) printJSON(store string, report engine.VerifyReport) erro
 		End:       report.Tail,
 		TornBytes: report.TornBytes,
 		Damage:    []damageLine{},
+		Notes:     append([]string{}, report.Notes...),
 	}
 	for _, damage := range report.Damage {
 		place := damageLine{Segment: damage.Segment, From: damage.Pos, Reason: damage.Reason}

@@ -9,6 +9,7 @@ const (
 	TopicMagic         = 0x05
 	TopicSegmentHeader = 0x06
 	TopicTopic         = 0x07
+	TopicLost          = 0x08
 
 	ControlTopicEnd = 0x20
 )

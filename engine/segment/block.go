@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"purofs/engine/format"
 )
@@ -234,14 +235,25 @@ func (s *Scanner) countRecords(body []byte) error {
 // runsLinear is how many topics of a block are looked through one by one.
 const runsLinear = 8
 
+// namesSeed is of the hashes in Scanner.names.
+var namesSeed = maphash.MakeSeed()
+
+// RunOf returns the index in Runs of a topic of the block that Next returned last, -1 if the block
+// has no such topic.
+func (s *Scanner) RunOf(topic []byte) int { return s.runOf(topic) }
+
 // runOf returns the index of the topic's run, or -1.
 func (s *Scanner) runOf(topic []byte) int {
 	runs := s.block.Runs
 	if len(runs) > runsLinear {
-		if i, ok := s.names[string(topic)]; ok {
+		i, ok := s.names[maphash.Bytes(namesSeed, topic)]
+		if !ok {
+			return -1
+		}
+		if string(runs[i].Topic) == string(topic) {
 			return i
 		}
-		return -1
+		// Two topics of one hash: the map has only one of them.
 	}
 	for i := len(runs) - 1; i >= 0; i-- {
 		if string(runs[i].Topic) == string(topic) {
@@ -251,19 +263,20 @@ func (s *Scanner) runOf(topic []byte) int {
 	return -1
 }
 
-// addName prepares runOf for a topic that becomes the next run.
+// addName prepares runOf for a topic that becomes the next run. The map has hashes instead of names
+// because a key of its own for each name would be allocated for each block.
 func (s *Scanner) addName(topic []byte) {
 	runs := s.block.Runs
 	switch {
 	case len(runs) < runsLinear:
 		return
 	case s.names == nil:
-		s.names = make(map[string]int)
+		s.names = make(map[uint64]int)
 	}
 	if len(runs) == runsLinear {
 		for i := range runs {
-			s.names[string(runs[i].Topic)] = i
+			s.names[maphash.Bytes(namesSeed, runs[i].Topic)] = i
 		}
 	}
-	s.names[string(topic)] = len(runs)
+	s.names[maphash.Bytes(namesSeed, topic)] = len(runs)
 }

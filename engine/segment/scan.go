@@ -34,7 +34,7 @@ type Scanner struct {
 	lastTime int64 // of the last header seen
 	headers  bool  // some block had a header
 	sealed   bool
-	names    map[string]int // topics of a block with many
+	names    map[uint64]int // of a block with many topics: a name's hash to its run
 }
 
 // NoLimit lets a scanner go to the end of the file.
