@@ -62,6 +62,7 @@
 //	prepare.go                        repairing, ending and starting segments before it
 //	sync.go                           what is on the disk
 //	position.go, seek.go, reader.go   from a position to records; lines.go to their text
+//	keys.go, keytables.go             the newest record of each key
 //	verify.go, status.go, trouble.go  what state it all is in
 //
 // Below it are the packages segment (one file: locks, scanning, repair), index (places of a topic

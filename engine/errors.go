@@ -25,6 +25,10 @@ var (
 	ErrInvalidTopic = errors.New("invalid topic name")
 	// ErrNoTopic is returned for a topic that does not exist (yet).
 	ErrNoTopic = errors.New("no such topic")
+	// ErrNoKey is returned for a key that has no value.
+	ErrNoKey = errors.New("no such key")
+	// ErrTooManyKeys is returned for the keys of a topic that has more than memory is set aside for.
+	ErrTooManyKeys = errors.New("too many keys")
 	// ErrTooLarge is returned for a record, or a batch, over its limit. Nothing of it is stored.
 	ErrTooLarge = errors.New("too large")
 	// ErrTooManyTopics is returned when a new topic would exceed TopicsMax.

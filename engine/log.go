@@ -33,6 +33,7 @@ type Log struct {
 	quit chan struct{} // closed by Close
 	sync syncState
 	keep keeper
+	keys keyTables
 
 	// mu guards what follows: what is known of the log, up to the tail.
 	mu       sync.Mutex
@@ -76,6 +77,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Log, error) {
 		bases:   make(map[uint32]*base),
 	}
 	l.table.topics = make(map[string]*topicState)
+	l.keys.bytesMax, l.keys.topics = KeyTablesBytesMax, make(map[string]*keyTable)
 	if err := l.open(ctx, dir); err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", dir, err)
 	}
@@ -143,6 +145,7 @@ func (l *Log) Close() error {
 	close(l.quit)
 	l.lead <- struct{}{} // the last leader is done; the token is never given back
 	l.follower.stop(l)
+	l.keys.close()
 	err := l.keep.stop(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
