@@ -4,16 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
+	"purofs/engine/disk"
 	"purofs/engine/format"
 	"purofs/engine/segment"
 )
 
 // besides looks at what a store holds besides segments.
-func (v *verifier) besides(root *os.Root) error {
-	entries, err := readDir(root)
+func (v *verifier) besides(root *disk.Dir) error {
+	entries, err := root.ReadDir()
 	if err != nil {
 		return err
 	}
@@ -42,8 +42,8 @@ func takenForSegment(name string) bool {
 }
 
 // checkCheckpoint tells what is wrong with a store's checkpoint.
-func checkCheckpoint(root *os.Root) error {
-	b, err := readBounded(root, checkpointName, checkpointBytesMax)
+func checkCheckpoint(root *disk.Dir) error {
+	b, err := root.ReadFile(checkpointName, checkpointBytesMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -54,19 +54,8 @@ func checkCheckpoint(root *os.Root) error {
 }
 
 // besidesLost says how much repairs have kept.
-func (v *verifier) besidesLost(root *os.Root) {
-	files, bytes := 0, int64(0)
-	err := fs.WalkDir(root.FS(), segment.LostDir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			files++
-			bytes += info.Size()
-		}
-		return err
-	})
+func (v *verifier) besidesLost(root *disk.Dir) {
+	files, bytes, err := lostBytes(root)
 	switch {
 	case err != nil:
 		v.note("%s cannot be looked into: %v", segment.LostDir, err)
@@ -78,6 +67,23 @@ func (v *verifier) besidesLost(root *os.Root) {
 		v.note("%s has %d bytes in %d file%s, which repairs removed from the log",
 			segment.LostDir, bytes, files, plural)
 	}
+}
+
+// lostBytes counts the files that repairs made, and their bytes.
+func lostBytes(root *disk.Dir) (files int, bytes int64, err error) {
+	lost, err := root.OpenDir(segment.LostDir)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer lost.Close()
+	entries, err := lost.ReadDir()
+	for _, e := range entries {
+		if info, err := lost.Lstat(e.Name()); err == nil && info.Mode().IsRegular() {
+			files++
+			bytes += info.Size()
+		}
+	}
+	return files, bytes, err
 }
 
 func (v *verifier) note(format string, args ...any) {

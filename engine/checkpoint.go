@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -144,7 +143,7 @@ func (l *Log) writeCheckpoint(b []byte, durable bool) error {
 
 // readCheckpoint returns the checkpoint if there is one of this store.
 func (l *Log) readCheckpoint() *format.Checkpoint {
-	b, err := readBounded(l.dir, checkpointName, checkpointBytesMax)
+	b, err := l.dir.ReadFile(checkpointName, checkpointBytesMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -206,18 +205,4 @@ func (l *Log) matchCheckpoint(c *format.Checkpoint) error {
 		err = format.ParseEnd(end[:], s.Length)
 	}
 	return err
-}
-
-// readBounded reads a file of at most limit bytes.
-func readBounded(dir *os.Root, name string, limit int64) ([]byte, error) {
-	file, err := dir.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes: %w", name, limit, ErrTooLarge)
-	}
-	return b, err
 }

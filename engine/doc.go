@@ -66,5 +66,5 @@
 //	verify.go, status.go, trouble.go  what state it all is in
 //
 // Below it are the packages segment (one file: locks, scanning, repair), index (places of a topic
-// in a segment) and format (bytes).
+// in a segment), format (bytes) and disk (the one way to files, where tests put faults).
 package engine

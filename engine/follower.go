@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"purofs/engine/disk"
 )
 
 // A follower tells the watches of this process about the appends of others. It runs as long as
@@ -65,7 +67,7 @@ func (f *follower) stop(l *Log) {
 }
 
 // watchDirectory returns an inotify descriptor for the store's directory.
-func watchDirectory(dir *os.Root) (*os.File, error) {
+func watchDirectory(dir *disk.Dir) (*os.File, error) {
 	d, err := dir.Open(".")
 	if err != nil {
 		return nil, err

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"purofs/engine/disk"
 	"purofs/engine/index"
 	"purofs/engine/segment"
 )
@@ -19,7 +19,7 @@ import (
 // the same store open.
 type Log struct {
 	path   string
-	dir    *os.Root
+	dir    *disk.Dir
 	opts   Options
 	opened time.Time
 	bootID [16]byte
@@ -88,7 +88,7 @@ func (l *Log) open(ctx context.Context, dir string) (err error) {
 	if l.path, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	if l.dir, err = openStore(l.path, l.opts.ReadOnly, &l.table); err != nil {
+	if l.dir, err = openStore(l.path, l.opts.ReadOnly, l.opts.FileHook, &l.table); err != nil {
 		return err
 	}
 	defer func() {
@@ -129,7 +129,7 @@ func (l *Log) firstSegment() error {
 }
 
 // filePerm is the mode of new segments: who may use the directory may use what is in it.
-func (l *Log) filePerm() os.FileMode { return os.FileMode(l.table.mode&0o666) | 0o600 }
+func (l *Log) filePerm() fs.FileMode { return fs.FileMode(l.table.mode&0o666) | 0o600 }
 
 // Close ends the log: waiting readers are woken, appends that have begun finish, and what the sync
 // mode promises is done. Every later call returns ErrClosed.

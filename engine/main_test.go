@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"purofs/engine"
+	"purofs/engine/disk"
 	"purofs/engine/segment"
 )
 
@@ -115,7 +116,7 @@ func (c *child) signal(t testing.TB, s syscall.Signal) {
 
 // childHold holds the producer's lock of a segment until its input ends.
 func childHold(args []string) error {
-	dir, err := os.OpenRoot(args[0])
+	dir, err := disk.OpenDir(args[0], nil)
 	if err != nil {
 		return err
 	}

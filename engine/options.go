@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"purofs/engine/disk"
 )
 
 // A SyncMode says when appended records are forced to the disk. Whatever it is, a record survives
@@ -77,6 +79,8 @@ type Options struct {
 	ReadOnly bool
 	// Logger gets what an operator should know: repairs, damage, rollovers. Silent by default.
 	Logger *zerolog.Logger
+	// FileHook sees, and can change, each operation on the store's files: for tests.
+	FileHook disk.Hook
 }
 
 func (o Options) withDefaults() Options {

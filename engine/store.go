@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"purofs/engine/disk"
 	"purofs/engine/segment"
 )
 
@@ -28,24 +29,24 @@ var storeFiles = []string{
 
 // openStore opens the store's directory, which is made if it does not exist, and sets in t who owns
 // topics that nobody made.
-func openStore(path string, readOnly bool, t *table) (*os.Root, error) {
+func openStore(path string, readOnly bool, hook disk.Hook, t *table) (*disk.Dir, error) {
 	if !readOnly {
-		if err := makeStore(path); err != nil {
+		if err := makeStore(path, hook); err != nil {
 			return nil, err
 		}
 	}
-	dir, err := os.OpenRoot(path)
+	dir, err := disk.OpenDir(path, hook)
+	if errors.Is(err, syscall.ENOTDIR) {
+		err = fmt.Errorf("%w: it is a file, not a directory", ErrNotStore)
+	}
 	if err != nil {
-		if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() {
-			err = fmt.Errorf("%w: it is a file, not a directory", ErrNotStore)
-		}
 		return nil, err
 	}
 	if err := checkStore(dir, t); err != nil {
 		dir.Close()
 		return nil, err
 	}
-	if !readOnly && unix.Access(path, unix.W_OK) != nil {
+	if !readOnly && !dir.Writable() {
 		dir.Close()
 		return nil, fmt.Errorf("%w: you may not write to it (open it read-only, option ro, or "+
 			"change its owner)", fs.ErrPermission)
@@ -54,27 +55,28 @@ func openStore(path string, readOnly bool, t *table) (*os.Root, error) {
 }
 
 // makeStore makes the store's directory if there is none, and forces its name to the disk.
-func makeStore(path string) error {
-	err := os.Mkdir(path, 0o700)
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return nil
-	case errors.Is(err, fs.ErrNotExist):
+func makeStore(path string, hook disk.Hook) error {
+	parent, err := disk.OpenDir(filepath.Dir(path), hook)
+	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w (make the directory that it shall be in first)", err)
-	case err != nil:
-		return err
 	}
-	parent, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	defer parent.Close()
-	return segment.SyncDir(parent)
+	err = parent.Mkdir(filepath.Base(path), 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return parent.Sync()
 }
 
 // checkStore refuses a directory that is not a store or cannot be one.
-func checkStore(dir *os.Root, t *table) error {
-	info, err := dir.Stat(".")
+func checkStore(dir *disk.Dir, t *table) error {
+	info, err := dir.Stat()
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func checkStore(dir *os.Root, t *table) error {
 	if err := refuseNetwork(dir); err != nil {
 		return err
 	}
-	entries, err := readDir(dir)
+	entries, err := dir.ReadDir()
 	if err != nil {
 		return err
 	}
@@ -112,34 +114,20 @@ var networkFS = map[int64]string{
 	unix.V9FS_MAGIC: "9P", unix.CEPH_SUPER_MAGIC: "Ceph", unix.NCP_SUPER_MAGIC: "NCP",
 }
 
-func refuseNetwork(dir *os.Root) error {
-	d, err := dir.Open(".")
+func refuseNetwork(dir *disk.Dir) error {
+	kind, err := dir.FSType()
 	if err != nil {
-		return err
-	}
-	defer d.Close()
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(d.Fd()), &st); err != nil {
 		return fmt.Errorf("asking for the kind of file system: %w", err)
 	}
-	if name, found := networkFS[int64(st.Type)]; found {
+	if name, found := networkFS[kind]; found {
 		return fmt.Errorf("%w: this one is on %s; put it on a disk of this machine", ErrNetworkFS, name)
 	}
 	return nil
 }
 
-func readDir(dir *os.Root) ([]fs.DirEntry, error) {
-	d, err := dir.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	return d.ReadDir(-1)
-}
-
 // segmentsOf returns the numbers of the segments in dir, ascending.
-func segmentsOf(dir *os.Root) ([]uint32, error) {
-	entries, err := readDir(dir)
+func segmentsOf(dir *disk.Dir) ([]uint32, error) {
+	entries, err := dir.ReadDir()
 	if err != nil {
 		return nil, err
 	}

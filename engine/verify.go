@@ -3,8 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
-	"os"
 
+	"purofs/engine/disk"
 	"purofs/engine/format"
 	"purofs/engine/segment"
 )
@@ -67,7 +67,7 @@ type verifier struct {
 }
 
 func (v *verifier) run(ctx context.Context, dir string) error {
-	root, err := openStore(dir, true, &v.table)
+	root, err := openStore(dir, true, nil, &v.table)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (v *verifier) run(ctx context.Context, dir string) error {
 }
 
 // segment checks one segment.
-func (v *verifier) segment(ctx context.Context, root *os.Root, order uint32, last bool) error {
+func (v *verifier) segment(ctx context.Context, root *disk.Dir, order uint32, last bool) error {
 	if info, err := root.Lstat(segment.Name(order)); err == nil && !info.Mode().IsRegular() {
 		v.damaged(&DamageError{Segment: order, Pos: 0, End: -1,
 			Reason: fmt.Sprintf("it is not a regular file but %v", info.Mode().Type())})

@@ -9,8 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"purofs/engine/disk"
 	"purofs/engine/format"
 )
 
@@ -18,8 +17,7 @@ import (
 // need the producer's lock, and one caller at a time.
 type Segment struct {
 	order uint32
-	file  *os.File
-	fd    int
+	file  *disk.File
 	lock  tailLock
 }
 
@@ -37,7 +35,7 @@ func ParseName(name string) (order uint32, ok bool) {
 }
 
 // Open opens a segment of the store in dir.
-func Open(dir *os.Root, order uint32, writable bool) (*Segment, error) {
+func Open(dir *disk.Dir, order uint32, writable bool) (*Segment, error) {
 	flag := os.O_RDONLY
 	if writable {
 		flag = os.O_RDWR
@@ -47,21 +45,21 @@ func Open(dir *os.Root, order uint32, writable bool) (*Segment, error) {
 
 // Create makes a new, empty segment and forces its name to the disk. If another process was first
 // the error is fs.ErrExist.
-func Create(dir *os.Root, order uint32, perm os.FileMode) (*Segment, error) {
+func Create(dir *disk.Dir, order uint32, perm fs.FileMode) (*Segment, error) {
 	s, err := open(dir, order, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return nil, err
 	}
-	if err := SyncDir(dir); err != nil {
+	if err := dir.Sync(); err != nil {
 		s.Close()
-		return nil, err
+		return nil, fmt.Errorf("syncing the store's directory: %w", err)
 	}
 	return s, nil
 }
 
-func open(dir *os.Root, order uint32, flag int, perm os.FileMode) (*Segment, error) {
-	// Root.OpenFile follows links within the store: a segment under two names would be locked as one
-	// and counted as two.
+func open(dir *disk.Dir, order uint32, flag int, perm fs.FileMode) (*Segment, error) {
+	// OpenFile follows links within the store: a segment under two names would be locked as one and
+	// counted as two.
 	if info, err := dir.Lstat(Name(order)); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("opening segment: %s is not a regular file (move it away): %w",
 			Name(order), fs.ErrInvalid)
@@ -70,21 +68,7 @@ func open(dir *os.Root, order uint32, flag int, perm os.FileMode) (*Segment, err
 	if err != nil {
 		return nil, fmt.Errorf("opening segment: %w", err)
 	}
-	// Fd is called once: it is the number for fcntl(2), valid as long as the file is open.
-	return &Segment{order: order, file: file, fd: int(file.Fd())}, nil
-}
-
-// SyncDir forces the names in dir to the disk: without it a power cut can lose a whole new file.
-func SyncDir(dir *os.Root) error {
-	d, err := dir.Open(".")
-	if err != nil {
-		return fmt.Errorf("opening the store's directory: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("syncing the store's directory: %w", err)
-	}
-	return nil
+	return &Segment{order: order, file: file}, nil
 }
 
 // Order is the segment's number.
@@ -95,23 +79,15 @@ func (s *Segment) Close() error { return s.file.Close() }
 
 // Stat returns the file's size, and whether it still has a name.
 func (s *Segment) Stat() (size int64, linked bool, err error) {
-	var st unix.Stat_t
-	for {
-		if err = unix.Fstat(s.fd, &st); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
+	if size, linked, err = s.file.Stat(); err != nil {
 		return 0, false, fmt.Errorf("looking at segment %s: %w", Name(s.order), err)
 	}
-	return st.Size, st.Nlink > 0, nil
+	return size, linked, nil
 }
 
-// Size returns the file's size. An fstat(2) would tell it too, but it also asks for the timestamps:
-// a kernel with multigrain timestamps (Linux 6.13 on) makes the next write pay for that with a new
-// time and a log entry for the inode, about a microsecond.
+// Size returns the file's size, for less than Stat does; see disk.File.Size.
 func (s *Segment) Size() (int64, error) {
-	size, err := unix.Seek(s.fd, 0, io.SeekEnd)
+	size, err := s.file.Size()
 	if err != nil {
 		return 0, fmt.Errorf("looking at segment %s: %w", Name(s.order), err)
 	}
@@ -128,7 +104,7 @@ func (s *Segment) ReadAt(p []byte, at int64) (int, error) { return s.file.ReadAt
 // After an error the file ends at at again, if that was possible; if not, the low block is a torn
 // tail, which the next producer repairs.
 func (s *Segment) Append(at int64, pieces [][]byte, start int64, syncFirst bool) error {
-	if err := s.writeAll(at, pieces); err != nil {
+	if err := s.file.WriteAllAt(pieces, at); err != nil {
 		return s.undo(at, fmt.Errorf("writing to segment %s: %w", Name(s.order), err))
 	}
 	if syncFirst {
@@ -144,54 +120,6 @@ func (s *Segment) Append(at int64, pieces [][]byte, start int64, syncFirst bool)
 
 var raised = [1]byte{1}
 
-// writeAll writes the pieces one behind the other in one pwritev(2), or in one pwrite(2).
-func (s *Segment) writeAll(at int64, pieces [][]byte) error {
-	if len(pieces) == 1 {
-		_, err := s.file.WriteAt(pieces[0], at)
-		return err
-	}
-	const piecesMax = 1024 // IOV_MAX
-	for len(pieces) > 0 {
-		some := pieces[:min(len(pieces), piecesMax)]
-		want := 0
-		for _, p := range some {
-			want += len(p)
-		}
-		n, err := unix.Pwritev(s.fd, some, at)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if n < want {
-			// The rest would give the reason: no space, a limit, or an error of the disk.
-			if err := s.writeRest(at+int64(n), some, n); err != nil {
-				return err
-			}
-		}
-		at += int64(want)
-		pieces = pieces[len(some):]
-	}
-	return nil
-}
-
-// writeRest writes what is behind the first skip bytes of the pieces.
-func (s *Segment) writeRest(at int64, pieces [][]byte, skip int) error {
-	for _, p := range pieces {
-		if skip >= len(p) {
-			skip -= len(p)
-			continue
-		}
-		if _, err := s.file.WriteAt(p[skip:], at); err != nil {
-			return err
-		}
-		at += int64(len(p) - skip)
-		skip = 0
-	}
-	return nil
-}
-
 // undo takes back what was written from at on.
 func (s *Segment) undo(at int64, cause error) error {
 	if err := s.file.Truncate(at); err != nil {
@@ -206,15 +134,10 @@ var ErrSync = errors.New("syncing segment")
 // Sync forces the file's bytes to the disk (fdatasync(2)). After an error the kernel may have
 // dropped them, and a second call would only seem to succeed.
 func (s *Segment) Sync() error {
-	for {
-		err := unix.Fdatasync(s.fd)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("%w %s: %w", ErrSync, Name(s.order), err)
-		}
+	if err := s.file.Datasync(); err != nil {
+		return fmt.Errorf("%w %s: %w", ErrSync, Name(s.order), err)
 	}
+	return nil
 }
 
 var _ io.ReaderAt = (*Segment)(nil)

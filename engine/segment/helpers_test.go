@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"purofs/engine/disk"
 	"purofs/engine/format"
 	"purofs/engine/segment"
 )
@@ -69,14 +70,14 @@ func join(parts ...[]byte) []byte {
 func image(blocks ...[]byte) []byte { return join(format.Magic[:], join(blocks...)) }
 
 // openImage opens a store whose segment 0 holds those bytes.
-func openImage(t testing.TB, bytes []byte) (*os.Root, *segment.Segment) {
+func openImage(t testing.TB, bytes []byte) (*disk.Dir, *segment.Segment) {
 	t.Helper()
 	path := t.TempDir()
 	name := filepath.Join(path, segment.Name(0))
 	if err := os.WriteFile(name, bytes, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.OpenRoot(path)
+	dir, err := disk.OpenDir(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func openImage(t testing.TB, bytes []byte) (*os.Root, *segment.Segment) {
 }
 
 // openSegment opens segment 0 once more.
-func openSegment(t testing.TB, dir *os.Root) *segment.Segment {
+func openSegment(t testing.TB, dir *disk.Dir) *segment.Segment {
 	t.Helper()
 	s, err := segment.Open(dir, 0, true)
 	if err != nil {
@@ -96,13 +97,25 @@ func openSegment(t testing.TB, dir *os.Root) *segment.Segment {
 }
 
 // contents is what the file of segment 0 holds.
-func contents(t testing.TB, dir *os.Root) []byte {
+func contents(t testing.TB, dir *disk.Dir) []byte {
 	t.Helper()
-	b, err := dir.ReadFile(segment.Name(0))
+	return readFile(t, dir, segment.Name(0))
+}
+
+func readFile(t testing.TB, dir *disk.Dir, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir.Path(), name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func writeFile(t testing.TB, dir *disk.Dir, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir.Path(), name), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A walk is what a scanner found in a segment.

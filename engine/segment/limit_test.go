@@ -18,7 +18,7 @@ func TestAppendWithoutRoom(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%d bytes", how, room), func(t *testing.T) {
 				dir, _ := openImage(t, sound)
-				c := startChild(t, "limit", dir.Name(), fmt.Sprint(room), how)
+				c := startChild(t, "limit", dir.Path(), fmt.Sprint(room), how)
 				c.expect(t, "true 0") // an error, and not a byte more than before
 				if err := c.Wait(); err != nil {
 					t.Fatalf("appending where there is room again: %v", err)

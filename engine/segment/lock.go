@@ -71,7 +71,7 @@ func (s *Segment) ShareHead() (bool, error) { return s.tryLock(unix.F_RDLCK, 0, 
 // the bytes from pos on: a producer is at work there.
 func (s *Segment) TailLocked(pos int64) (bool, error) {
 	lk := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: pos}
-	if err := unix.FcntlFlock(uintptr(s.fd), unix.F_OFD_GETLK, &lk); err != nil {
+	if err := unix.FcntlFlock(uintptr(s.file.Fd()), unix.F_OFD_GETLK, &lk); err != nil {
 		return false, fmt.Errorf("asking for the lock of segment %s: %w", Name(s.order), err)
 	}
 	return lk.Type != unix.F_UNLCK, nil
@@ -89,7 +89,7 @@ func (s *Segment) tryLock(kind int16, from, length int64) (bool, error) {
 func (s *Segment) fcntl(cmd int, kind int16, from, length int64) error {
 	lk := unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: from, Len: length}
 	for {
-		err := unix.FcntlFlock(uintptr(s.fd), cmd, &lk)
+		err := unix.FcntlFlock(uintptr(s.file.Fd()), cmd, &lk)
 		if err == nil || !errors.Is(err, unix.EINTR) {
 			if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
 				err = fmt.Errorf("locking segment %s: %w", Name(s.order), err)
@@ -117,12 +117,9 @@ func (l *tailLock) start(s *Segment, from int64) {
 	l.granted = make(chan error, 1)
 	go func() {
 		// Within Control the descriptor stays what it is, even if the segment is closed meanwhile.
-		conn, err := s.file.SyscallConn()
-		if err == nil {
-			err = conn.Control(func(uintptr) {
-				l.grant(s, s.fcntl(unix.F_OFD_SETLKW, unix.F_WRLCK, from, 0))
-			})
-		}
+		err := s.file.Control(func(int) {
+			l.grant(s, s.fcntl(unix.F_OFD_SETLKW, unix.F_WRLCK, from, 0))
+		})
 		if err != nil {
 			l.grant(s, err)
 		}

@@ -59,7 +59,7 @@ func TestLockExcludesStaleSizes(t *testing.T) {
 func TestLockOfAnotherProcess(t *testing.T) {
 	t.Run("killed", func(t *testing.T) {
 		dir, s := openImage(t, image(block(1, "t", "x")))
-		holder := startChild(t, "hold", dir.Name())
+		holder := startChild(t, "hold", dir.Path())
 		holder.expect(t, "locked")
 		requireLocked(t, s, "while the other process holds it")
 		if locked, err := s.TailLocked(0); err != nil || !locked {
@@ -70,7 +70,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	})
 	t.Run("stopped", func(t *testing.T) {
 		dir, s := openImage(t, image(block(1, "t", "x")))
-		holder := startChild(t, "hold", dir.Name())
+		holder := startChild(t, "hold", dir.Path())
 		holder.expect(t, "locked")
 		holder.signal(t, syscall.SIGSTOP)
 		for range 3 { // each wait takes over the one that was given up before
@@ -102,7 +102,7 @@ func TestLockOfAPOSIXLocker(t *testing.T) {
 		t.Skip("no python3 on this machine")
 	}
 	dir, s := openImage(t, image(block(1, "t", "x")))
-	name := filepath.Join(dir.Name(), segment.Name(0))
+	name := filepath.Join(dir.Path(), segment.Name(0))
 	holder := start(t, exec.Command(python, "-c", pythonHolder, name, "30"))
 	holder.expect(t, "locked")
 	requireLocked(t, s, "while python holds it")

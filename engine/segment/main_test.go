@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"purofs/engine/disk"
 	"purofs/engine/segment"
 )
 
@@ -92,7 +93,7 @@ func (c *child) signal(t *testing.T, s syscall.Signal) {
 
 // childHold locks the tail of segment 0 in a directory until its input ends.
 func childHold(args []string) error {
-	dir, err := os.OpenRoot(args[0])
+	dir, err := disk.OpenDir(args[0], nil)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func childHold(args []string) error {
 // childLimit appends a block where the file may not grow to its end, and then, with the limit gone,
 // again. It says what it saw.
 func childLimit(args []string) error {
-	dir, err := os.OpenRoot(args[0])
+	dir, err := disk.OpenDir(args[0], nil)
 	if err != nil {
 		return err
 	}

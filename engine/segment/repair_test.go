@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,8 +25,8 @@ func TestRepairKeepsWhatItRemoves(t *testing.T) {
 	if got := contents(t, dir); !bytes.Equal(got, sound) {
 		t.Errorf("got a segment of %d bytes, want the %d sound ones", len(got), len(sound))
 	}
-	if got, err := dir.ReadFile(kept); err != nil || !bytes.Equal(got, torn) {
-		t.Errorf("%s: got %d bytes, %v, want the %d torn ones", kept, len(got), err, len(torn))
+	if got := readFile(t, dir, kept); !bytes.Equal(got, torn) {
+		t.Errorf("%s: got %d bytes, want the %d torn ones", kept, len(got), len(torn))
 	}
 	if !strings.HasPrefix(kept, segment.LostDir+"/") {
 		t.Errorf("kept in %s, want it in %s", kept, segment.LostDir)
@@ -38,9 +40,7 @@ func TestRepairAgain(t *testing.T) {
 	dir, s := openImage(t, sound)
 	names := make(map[string]string)
 	for _, torn := range []string{"first", "second", ""} {
-		if err := dir.WriteFile(segment.Name(0), join(sound, []byte(torn)), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, dir, segment.Name(0), join(sound, []byte(torn)))
 		kept, err := s.Repair(dir, at)
 		if err != nil {
 			t.Fatal(err)
@@ -51,8 +51,8 @@ func TestRepairAgain(t *testing.T) {
 		t.Fatalf("got the names %v, want three", names)
 	}
 	for name, torn := range names {
-		if got, err := dir.ReadFile(name); err != nil || string(got) != torn {
-			t.Errorf("%s: got %q, %v, want %q", name, got, err, torn)
+		if got := readFile(t, dir, name); string(got) != torn {
+			t.Errorf("%s: got %q, want %q", name, got, torn)
 		}
 	}
 	if got := contents(t, dir); !bytes.Equal(got, sound) {
@@ -64,9 +64,7 @@ func TestRepairAgain(t *testing.T) {
 func TestRepairKeepsOrRefuses(t *testing.T) {
 	before := image(block(1, "t", "a"), lowBlock(2, "t", "b"))
 	dir, s := openImage(t, before)
-	if err := dir.WriteFile(segment.LostDir, nil, 0o600); err != nil { // a file is in the way
-		t.Fatal(err)
-	}
+	writeFile(t, dir, segment.LostDir, nil) // a file is in the way
 	if _, err := s.Repair(dir, int64(len(image(block(1, "t", "a"))))); err == nil {
 		t.Fatal("got no error")
 	}
@@ -95,7 +93,7 @@ func TestCreateIsExclusive(t *testing.T) {
 
 func TestSymbolicLinkIsNoSegment(t *testing.T) {
 	dir, _ := openImage(t, nil)
-	if err := dir.Symlink(segment.Name(0), segment.Name(1)); err != nil {
+	if err := os.Symlink(segment.Name(0), filepath.Join(dir.Path(), segment.Name(1))); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := segment.Open(dir, 1, true); err == nil {

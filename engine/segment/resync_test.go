@@ -91,9 +91,7 @@ func TestEveryBitFlipped(t *testing.T) {
 			flipped := append([]byte(nil), bytes...)
 			for bit := range 8 * len(bytes) {
 				flipped[bit/8] ^= 1 << (bit % 8)
-				if err := dir.WriteFile(segment.Name(0), flipped, 0o600); err != nil {
-					t.Fatal(err)
-				}
+				writeFile(t, dir, segment.Name(0), flipped)
 				checkFlip(t, s, bit, int64(len(bytes)))
 				flipped[bit/8] ^= 1 << (bit % 8)
 			}

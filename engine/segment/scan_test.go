@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"purofs/engine/disk"
 	"purofs/engine/format"
 	"purofs/engine/segment"
 )
@@ -155,7 +156,7 @@ func TestScannerGoesOnWhenTheFileChanges(t *testing.T) {
 	dir, s := openImage(t, image(block(1, "t", "a"), lowBlock(2, "t", "b")))
 	scan := segment.NewScanner(s, 0, segment.NoLimit)
 	requireWalk(t, walkOn(t, scan), []string{"a"}, segment.ErrLow)
-	file, err := os.OpenFile(filepath.Join(dir.Name(), segment.Name(0)), os.O_RDWR, 0)
+	file, err := os.OpenFile(filepath.Join(dir.Path(), segment.Name(0)), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +199,7 @@ func TestScannerAtEveryAlignment(t *testing.T) {
 	}
 }
 
-func checkAlignment(t *testing.T, dir *os.Root, s *segment.Segment, shift, size int) {
+func checkAlignment(t *testing.T, dir *disk.Dir, s *segment.Segment, shift, size int) {
 	t.Helper()
 	big := strings.Repeat("v", size)
 	values := []string{strings.Repeat("s", shift), "between", big, "behind"}
@@ -206,9 +207,7 @@ func checkAlignment(t *testing.T, dir *os.Root, s *segment.Segment, shift, size 
 	for i, v := range values {
 		blocks = append(blocks, block(int64(i+1), "t", v))
 	}
-	if err := dir.WriteFile(segment.Name(0), image(blocks...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, dir, segment.Name(0), image(blocks...))
 	for _, full := range []bool{false, true} {
 		w := walkAll(t, s, full, segment.NoLimit)
 		if !slices.Equal(w.values, values) || !errors.Is(w.end, io.EOF) {
