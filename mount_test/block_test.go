@@ -130,6 +130,32 @@ func TestLinesOverTheLimit(t *testing.T) {
 	m.verify()
 }
 
+// A write(2) of more than a request can carry comes in pieces. If a later one is refused then the
+// call tells how much was taken, and every program comes back with the rest, which begins within a
+// line: that must be refused again, or half a line would pass for a record.
+func TestRestOfARefusedWrite(t *testing.T) {
+	t.Parallel()
+	m := mountStore(t)
+	m.mkdir("t")
+	text := []byte(strings.Repeat("x", 10<<20) + "the end of a line that is too long\nnext\n")
+	file, err := os.OpenFile(m.path("t/append"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	n, err := file.Write(text) // which comes back with the rest by itself
+	if !errors.Is(err, syscall.EMSGSIZE) || n == 0 {
+		t.Errorf("a write of %d bytes took %d: %v, want some and EMSGSIZE", len(text), n, err)
+	}
+	if _, err := file.Write(text[n:]); !errors.Is(err, syscall.EMSGSIZE) {
+		t.Errorf("the rest, once more: %v, want EMSGSIZE", err)
+	}
+	if _, err := file.WriteString("good\n"); err != nil {
+		t.Errorf("another line: %v", err)
+	}
+	m.want("t/log", "good\n")
+}
+
 // A tool tells the person what was wrong.
 func TestToolsReportLinesOverTheLimit(t *testing.T) {
 	t.Parallel()

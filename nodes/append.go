@@ -120,8 +120,8 @@ func (h *appendHandle) release() {
 func (h *appendHandle) endLine(ctx context.Context) error {
 	s := h.sink()
 	defer h.done(s)
-	if !h.lines.End(s) {
-		return nil
+	if found, err := h.lines.End(s); !found || err != nil {
+		return err
 	}
 	s.batch.Sync = h.flags&syscall.O_DSYNC != 0
 	return h.store(ctx, s)

@@ -44,6 +44,7 @@ var errnos = []struct {
 
 	{engine.ErrTooLarge, syscall.EMSGSIZE},
 	{codec.ErrTooLong, syscall.EMSGSIZE},
+	{codec.ErrSyntax, syscall.EINVAL},
 	{errNameTooLong, syscall.ENAMETOOLONG},
 	{engine.ErrInvalidTopic, syscall.EINVAL},
 	{engine.ErrEmptyBatch, syscall.EINVAL},

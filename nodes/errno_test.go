@@ -26,6 +26,7 @@ func TestErrno(t *testing.T) {
 
 		{"too large", engine.ErrTooLarge, syscall.EMSGSIZE},
 		{"line too long", codec.ErrTooLong, syscall.EMSGSIZE},
+		{"bad line", &codec.LineError{Line: 1, Reason: "why"}, syscall.EINVAL},
 		{"name too long", nodes.ErrNameTooLong, syscall.ENAMETOOLONG},
 		{"invalid topic", engine.CheckTopicName("a/b"), syscall.EINVAL},
 		{"empty batch", engine.ErrEmptyBatch, syscall.EINVAL},

@@ -1,20 +1,23 @@
 // Package codec translates between records and the bytes of the tree's files.
 //
-// Each format has two sides. A Splitter belongs to one open append file and cuts what is written to
-// it into records; it carries what no record could be made of yet. Rendering turns a record into
-// bytes of a read file: for a format whose bytes can be counted beforehand, as an append to a
-// buffer from any byte of the record on, so that a reply is filled in place and to the last byte.
+// There are four formats, and each has two sides. A Splitter belongs to one open append file and
+// cuts what is written to it into records; it carries what no record could be made of yet. The
+// other way, a Text is the bytes that a record makes in a file, which are copied from any byte of
+// them on, so that a reply is filled in place and to the last byte, and nothing is kept of them.
+// The same record always makes the same bytes. For the plain format, whose text can be counted
+// beforehand, CopyLine does the same and nothing else.
 //
-// This package holds the plain format, in which a record is its value and a newline: Lines and
-// CopyLine. It knows nothing of FUSE and does no I/O. A Splitter is used by one goroutine at a
-// time.
+//	Plain   value NEWLINE
+//	JSONL   {"offset":42,"time":"2026-11-22T10:00:00.123456789Z","key":"k","value":"v"} NEWLINE
+//	TSV     key TAB value NEWLINE, with \t \n \r \\ for these four bytes
+//	Raw     value; what is written is one record from its beginning to its end
+//
+// What JSONL and TSV make of a record gives the same key and value when it is written again,
+// whatever bytes they are.
+//
+// The package knows nothing of FUSE and does no I/O. A Splitter and a Text are used by one
+// goroutine at a time.
 package codec
-
-import "errors"
-
-// ErrTooLong is returned for a record over the limit. What the handle carried of it is dropped, and
-// nothing of the write that met the limit is to be stored.
-var ErrTooLong = errors.New("the record is over the mount's limit (see the option max_record)")
 
 // A Sink takes the records that a Splitter finds.
 type Sink interface {
@@ -30,12 +33,14 @@ type Sink interface {
 // Splitter remembers nothing of it, so a write that could not be stored leaves no trace.
 type Splitter interface {
 	// Split adds every record that data completes to sink. The error matches ErrTooLong if a record
-	// is over the limit; what was added until then is not to be stored.
+	// is over the limit, and ErrSyntax if one cannot be read; what was added until then is not to
+	// be stored.
 	Split(data []byte, sink Sink) error
 	// Keep takes note that the last Split was stored. Its data must still be valid.
 	Keep()
 	// End adds the record that was begun but not ended, if there is one, and tells whether it did.
-	End(sink Sink) bool
+	// Errors are those of Split.
+	End(sink Sink) (bool, error)
 	// Drop forgets the record that was begun: after End, because it was stored or given up.
 	Drop()
 	// Carried is the number of bytes held of a record that was begun.

@@ -10,10 +10,36 @@ import (
 	"purofs/nodes/codec"
 )
 
-// A list is a Sink that keeps copies.
+// A list is a Sink that keeps copies: of the value, with the key and an equals sign before it if
+// there is one.
 type list []string
 
-func (l *list) Add(_, head, tail []byte) { *l = append(*l, string(head)+string(tail)) }
+func (l *list) Add(key, head, tail []byte) {
+	record := string(head) + string(tail)
+	if len(key) > 0 {
+		record = string(key) + "=" + record
+	}
+	*l = append(*l, record)
+}
+
+// writeCut writes a text in pieces whose sizes cuts tells, and ends it.
+func writeCut(l codec.Splitter, text, cuts []byte) (list, error) {
+	var got list
+	for rest := text; len(rest) > 0; {
+		n := len(rest)
+		if len(cuts) > 0 {
+			n, cuts = min(n, int(cuts[0])), cuts[1:]
+		}
+		records, err := write(l, string(rest[:n]))
+		if err != nil {
+			return got, err
+		}
+		got, rest = append(got, records...), rest[n:]
+	}
+	_, err := l.End(&got)
+	l.Drop()
+	return got, err
+}
 
 // write does what a handle does with data; its bytes are overwritten afterwards, as a request's
 // are.
@@ -76,8 +102,9 @@ func TestLines(t *testing.T) {
 				}
 			}
 			var rest list
-			if l.End(&rest) != (test.rest != "") || strings.Join(rest, ",") != test.rest {
-				t.Errorf("End added %q, want %q", rest, test.rest)
+			ended, err := l.End(&rest)
+			if err != nil || ended != (test.rest != "") || strings.Join(rest, ",") != test.rest {
+				t.Errorf("End added %q, %v, want %q", rest, err, test.rest)
 			}
 		})
 	}
@@ -89,11 +116,51 @@ func TestLinesEndEndsARefusedLine(t *testing.T) {
 		t.Fatalf("got %v, want ErrTooLong", err)
 	}
 	var rest list
-	if l.End(&rest) || len(rest) > 0 {
-		t.Errorf("End added %q of a refused line", rest)
+	if ended, err := l.End(&rest); ended || err != nil || len(rest) > 0 {
+		t.Errorf("End added %q, %v of a refused line", rest, err)
 	}
 	if got, err := write(l, "ok\n"); err != nil || !slices.Equal(got, list{"ok"}) {
 		t.Errorf("after End: got %q, %v", got, err)
+	}
+}
+
+// A write(2) of more than the kernel passes on in one piece is refused in its second piece. Who
+// wrote it is told how much was taken, and comes again with the rest, which begins within a line.
+func TestLinesRefusesTheRestAgain(t *testing.T) {
+	const limit = 100 << 10
+	first := strings.Repeat("x", limit)
+	tests := []struct {
+		name   string
+		first  string
+		rest   string
+		second string // what is written then
+		want   bool   // it is taken
+	}{
+		{"the same", first, "tail\n", "tail\n", false},
+		{"the same and more", first, "tail\nb\n", "tail\nb\nc\n", false},
+		{"a shorter rest of it", first, "tail\nb\n", "tail\n", false},
+		{"something else", first, "tail\n", "other\n", true},
+		{"small writes are never parts of larger ones", "x\n", first + "tail\n", "tail\n", true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l := codec.NewLines(limit)
+			if _, err := write(l, test.first); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := write(l, test.rest); !errors.Is(err, codec.ErrTooLong) {
+				t.Fatalf("got %v, want ErrTooLong", err)
+			}
+			for range 2 {
+				got, err := write(l, test.second)
+				if test.want != (err == nil) {
+					t.Errorf("the second time: %q, %v", got, err)
+				}
+			}
+			if got, err := write(l, "new\n"); err != nil || !slices.Equal(got, list{"new"}) {
+				t.Errorf("a new line: %q, %v", got, err)
+			}
+		})
 	}
 }
 
@@ -159,20 +226,10 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte("no end"), []byte{255, 1})
 	f.Fuzz(func(t *testing.T, text, cuts []byte) {
 		l := codec.NewLines(len(text))
-		var got list
-		for rest := text; len(rest) > 0; {
-			n := len(rest)
-			if len(cuts) > 0 {
-				n, cuts = min(n, int(cuts[0])), cuts[1:]
-			}
-			records, err := write(l, string(rest[:n]))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, rest = append(got, records...), rest[n:]
+		got, err := writeCut(l, text, cuts)
+		if err != nil {
+			t.Fatal(err)
 		}
-		l.End(&got)
-		l.Drop()
 		want := strings.Split(string(text), "\n")
 		if want[len(want)-1] == "" {
 			want = want[:len(want)-1]

@@ -1,0 +1,165 @@
+package codec
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// A Text is the bytes that a record makes in a format. They are made as they are copied, and only
+// the place is kept up to which they were: copying on from there costs what is copied, and from
+// elsewhere what stands before it too.
+type Text struct {
+	format Format
+	head   []byte // of JSONL: what stands before the key
+	pieces [5]piece
+	count  int
+
+	time  time.Time // of the record
+	stamp []byte    // time as JSONL has it: records of one block have the same
+
+	// Where the last Copy ended.
+	place uint64 // in the text
+	piece int
+	read  int // of the piece
+	part  int // of what the next unit of the piece is written as
+}
+
+// NewText returns the empty text in a format.
+func NewText(f Format) *Text { return &Text{format: f} }
+
+// The parts of an object of JSONL. Every object has the same members in the same order, but a key
+// or value that is no text has another name.
+var (
+	jsonMiddle       = []byte(`","value":"`)
+	jsonMiddleBase64 = []byte(`","value_base64":"`)
+	jsonTail         = []byte("\"}\n")
+	tab              = []byte("\t")
+)
+
+const (
+	jsonKey       = `","key":"`
+	jsonKeyBase64 = `","key_base64":"`
+	timeLayout    = "2006-01-02T15:04:05.000000000Z" // RFC 3339, always of the same width
+)
+
+// Set makes it the text of a record. Nothing is copied of key and value, which must stay as they
+// are while they are used.
+func (t *Text) Set(offset uint64, at time.Time, key, value []byte) {
+	t.count = 0
+	switch t.format {
+	case Plain:
+		t.add(piece{bytes: value})
+		t.add(piece{bytes: newline})
+	case JSONL:
+		t.setJSON(offset, at, key, value)
+	case TSV:
+		t.add(piece{bytes: key, escapes: &tsvEscapes})
+		t.add(piece{bytes: tab})
+		t.add(piece{bytes: value, escapes: &tsvEscapes})
+		t.add(piece{bytes: newline})
+	case Raw:
+		t.add(piece{bytes: value})
+	}
+	t.rewind()
+}
+
+func (t *Text) setJSON(offset uint64, at time.Time, key, value []byte) {
+	if len(t.stamp) == 0 || !at.Equal(t.time) {
+		t.time, t.stamp = at, at.UTC().AppendFormat(t.stamp[:0], timeLayout)
+	}
+	t.head = append(t.head[:0], `{"offset":`...)
+	t.head = strconv.AppendUint(t.head, offset, 10)
+	t.head = append(t.head, `,"time":"`...)
+	t.head = append(t.head, t.stamp...)
+	keyPiece, keyName := jsonString(key), jsonKey
+	if keyPiece.base64 {
+		keyName = jsonKeyBase64
+	}
+	t.head = append(t.head, keyName...)
+	valuePiece, middle := jsonString(value), jsonMiddle
+	if valuePiece.base64 {
+		middle = jsonMiddleBase64
+	}
+	t.add(piece{bytes: t.head})
+	t.add(keyPiece)
+	t.add(piece{bytes: middle})
+	t.add(valuePiece)
+	t.add(piece{bytes: jsonTail})
+}
+
+// jsonString is how bytes are written in JSON: as a text if they are one.
+func jsonString(bytes []byte) piece {
+	if utf8.Valid(bytes) {
+		return piece{bytes: bytes, escapes: &jsonEscapes}
+	}
+	return piece{bytes: bytes, base64: true}
+}
+
+func (t *Text) add(p piece) {
+	t.pieces[t.count] = p
+	t.count++
+}
+
+func (t *Text) rewind() { t.place, t.piece, t.read, t.part = 0, 0, 0, 0 }
+
+// Copy copies the text from its byte skip on to dst, and returns the number of bytes copied: less
+// than the rest of the text if dst is shorter. None are copied behind the end of the text.
+func (t *Text) Copy(dst []byte, skip uint64) int {
+	if skip < t.place {
+		t.rewind()
+	}
+	var waste [512]byte
+	for skip > t.place {
+		if t.copyOn(waste[:min(skip-t.place, uint64(len(waste)))]) == 0 {
+			return 0
+		}
+	}
+	return t.copyOn(dst)
+}
+
+// Place is where the last Copy ended in the text.
+func (t *Text) Place() uint64 { return t.place }
+
+// AtEnd tells whether the last Copy ended at the end of the text.
+func (t *Text) AtEnd() bool { return t.piece == t.count }
+
+// copyOn copies from where the last Copy ended.
+func (t *Text) copyOn(dst []byte) int {
+	n := 0
+	for t.piece < t.count {
+		p := &t.pieces[t.piece]
+		if t.read == len(p.bytes) {
+			t.piece++
+			t.read = 0
+			continue
+		}
+		if n == len(dst) {
+			break
+		}
+		wrote, read := 0, 0
+		if t.part == 0 {
+			wrote, read = p.encode(dst[n:], t.read)
+		}
+		if read == 0 {
+			wrote, read = t.copyPart(dst[n:], p)
+		}
+		n, t.read = n+wrote, t.read+read
+	}
+	t.place += uint64(n)
+	return n
+}
+
+// copyPart copies of a unit what fits, or the rest of it. The unit is read with its last byte.
+func (t *Text) copyPart(dst []byte, p *piece) (wrote, read int) {
+	unit := *p
+	unit.bytes = p.bytes[:min(len(p.bytes), t.read+p.unit())]
+	var whole [8]byte
+	size, read := unit.encode(whole[:], t.read)
+	wrote = copy(dst, whole[t.part:size])
+	if t.part += wrote; t.part < size {
+		return wrote, 0
+	}
+	t.part = 0
+	return wrote, read
+}
