@@ -12,10 +12,10 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // it could not be done
 	exitUsage   = 2 // the command line is wrong
-	exitDamage  = 3 // verify found damage
+	exitDamage  = 3 // verify or dump found damage
 )
 
-// errDamageFound ends verify after it has printed what it found.
+// errDamageFound ends a command that has printed which damage it found.
 var errDamageFound = errors.New("the store is damaged")
 
 // errReported ends a command whose failure has been printed already.

@@ -48,6 +48,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newCatCommand(env),
 		newTopicsCommand(env),
 		newVerifyCommand(env),
+		newDumpCommand(env),
 		newVersionCommand(env),
 	)
 	return root

@@ -43,8 +43,13 @@ const NoLimit = 1<<63 - 1
 // NewScanner returns a scanner for the blocks from pos on, up to limit. pos is 0 or a block's
 // start.
 func NewScanner(s *Segment, pos, limit int64) *Scanner {
-	sc := &Scanner{seg: s, order: s.order, pos: pos, limit: limit}
-	sc.win = window{file: s, ahead: windowBytesMin}
+	return NewScannerOf(s, s.order, pos, limit)
+}
+
+// NewScannerOf is NewScanner for bytes that need not be a segment of a store.
+func NewScannerOf(file io.ReaderAt, order uint32, pos, limit int64) *Scanner {
+	sc := &Scanner{seg: file, order: order, pos: pos, limit: limit}
+	sc.win = window{file: file, ahead: windowBytesMin}
 	return sc
 }
 
