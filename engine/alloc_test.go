@@ -7,7 +7,8 @@ import (
 	"purofs/engine"
 )
 
-// Appending and reading allocate nothing, so that their cost stays what it is under load.
+// Appending, reading and committing allocate nothing, so that their cost stays what it is under
+// load.
 func TestNothingIsAllocated(t *testing.T) {
 	const runs = 1000
 	l := open(t, newStore(t), engine.Options{Sync: engine.SyncNone})
@@ -38,5 +39,25 @@ func TestNothingIsAllocated(t *testing.T) {
 	}
 	if got := testing.AllocsPerRun(runs-100, next); got != 0 {
 		t.Errorf("TryNext: got %v allocations, want none", got)
+	}
+
+	if err := l.CreateCursor(ctx, "orders", "billing"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.OpenCursor("orders", "billing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	done := func() {
+		if err := c.Commit(c.Next() + 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 50 {
+		done()
+	}
+	if got := testing.AllocsPerRun(runs-100, done); got != 0 {
+		t.Errorf("Commit: got %v allocations, want none", got)
 	}
 }

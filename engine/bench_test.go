@@ -72,6 +72,50 @@ func benchAppend(b *testing.B, l *engine.Log, records, producers int) {
 	b.ReportMetric(float64(b.N*records)/b.Elapsed().Seconds(), "rec/s")
 }
 
+// BenchmarkCommit moves a cursor record by record, with so many records in a block.
+func BenchmarkCommit(b *testing.B) {
+	for _, mode := range []engine.SyncMode{engine.SyncNone, engine.SyncInterval, engine.SyncAlways} {
+		for _, records := range []int{1, 1000} {
+			b.Run(fmt.Sprintf("sync=%v/block=%d", mode, records), func(b *testing.B) {
+				l := openBench(b, engine.Options{Sync: mode})
+				fillBench(b, l, 20_000, records)
+				benchCommit(b, l, 20_000)
+			})
+		}
+	}
+}
+
+func fillBench(b *testing.B, l *engine.Log, total, records int) {
+	value := make([]byte, 100)
+	var batch engine.Batch
+	for range total / records {
+		batch.Reset()
+		for range records {
+			batch.Add("orders", nil, value)
+		}
+		if err := l.Append(context.Background(), &batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchCommit(b *testing.B, l *engine.Log, total uint64) {
+	if err := l.CreateCursor(context.Background(), "orders", "billing"); err != nil {
+		b.Fatal(err)
+	}
+	c, err := l.OpenCursor("orders", "billing")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Commit((c.Next() + 1) % (total + 1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkRead reads a log of one topic from the start.
 func BenchmarkRead(b *testing.B) {
 	for _, records := range []int{1, 1000} {

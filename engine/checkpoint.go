@@ -24,8 +24,8 @@ const (
 	checkpointBytesMax = segmentHeaderBytesMax + 1<<20
 )
 
-// A keeper does in the background what appends leave behind: the sync of SyncInterval, and
-// checkpoints.
+// A keeper does in the background what appends, and commits of cursors, leave behind: the sync of
+// SyncInterval, and checkpoints.
 type keeper struct {
 	bytes atomic.Int64 // appended since the last checkpoint
 	due   chan struct{}
@@ -72,6 +72,7 @@ func (k *keeper) run(l *Log) {
 			if l.sync.dirty.Load() {
 				err = l.checkpoint(true)
 			}
+			err = errors.Join(err, l.cursors.run())
 		case <-k.due:
 			err = l.checkpoint(l.opts.Sync >= SyncAlways)
 		}
@@ -90,7 +91,8 @@ func (k *keeper) stop(l *Log) error {
 	}
 	close(k.quit)
 	k.done.Wait()
-	return l.checkpoint(l.opts.Sync != SyncNone)
+	err := l.checkpoint(l.opts.Sync != SyncNone)
+	return errors.Join(err, l.cursors.stop())
 }
 
 // checkpoint writes what is known of the log at its tail, after a sync if durable is set.

@@ -13,6 +13,8 @@
 //     is deleted and made again, or if a damaged block is lost.
 //   - A Reader yields nothing that was not written. Damaged bytes are reported once, as a
 //     *DamageError, and what is sound is read on behind them.
+//   - The position of a Cursor that Commit has acknowledged survives what a record survives that
+//     Append has acknowledged, and a record that was not done is never skipped.
 //   - No lock is stolen. A process that is stopped while it appends holds the others up; they get
 //     ErrLocked after Options.LockTimeout.
 //
@@ -42,6 +44,14 @@
 // its file back; Wait and Watch tell when there is more, in this process directly and from others
 // by inotify(7).
 //
+// # Cursors
+//
+// A Cursor is a position with a name that outlives its reader. It does not read; whoever holds it
+// reads by a Reader, or by the text, and commits what is done. Its file is not part of the log, so
+// a power cut may leave a position that is newer than the log: then other records get the offsets
+// of those that were done and lost. So it also holds the time of the last block that was done, and
+// a position that was on the disk with all records before it, to fall back to.
+//
 // # Example
 //
 //	l, err := engine.Open(ctx, "/var/lib/orders", engine.Options{})
@@ -63,6 +73,8 @@
 //	sync.go                           what is on the disk
 //	position.go, seek.go, reader.go   from a position to records; lines.go to their text
 //	keys.go, keytables.go             the newest record of each key
+//	cursor.go, cursors.go             durable positions; their files, when they are synced, and
+//	                                  what they are worth after a power cut: cursor*.go
 //	verify.go, status.go, trouble.go  what state it all is in
 //
 // Below it are the packages segment (one file: locks, scanning, repair), index (places of a topic

@@ -39,6 +39,21 @@ var (
 	ErrEmptyBatch = errors.New("the batch holds no record")
 )
 
+// Errors of cursors.
+var (
+	// ErrNoCursor is returned for a cursor that does not exist.
+	ErrNoCursor = errors.New("no such cursor")
+	// ErrCursorExists is returned when a cursor is to be made that is there already.
+	ErrCursorExists = errors.New("the cursor exists")
+	// ErrCursorHeld is returned while somebody else, in this or another process, reads by a cursor.
+	ErrCursorHeld = errors.New("another reader holds the cursor")
+	// ErrInvalidCursor is returned for a name that no cursor can have.
+	ErrInvalidCursor = errors.New("invalid cursor name")
+	// ErrCursorDamaged is returned for a cursor whose file cannot be understood. It matches
+	// ErrDamaged.
+	ErrCursorDamaged = fmt.Errorf("the cursor is %w", ErrDamaged)
+)
+
 // Errors of a running log.
 var (
 	// ErrClosed is returned by every call on a closed log, and by the calls that were waiting.

@@ -74,6 +74,44 @@ func Example() {
 	// Output: 0 k-17 two coffees
 }
 
+// A consumer reads by a cursor, and goes on where it stopped when it is started again.
+func ExampleCursor() {
+	l, done := exampleLog()
+	defer done()
+	exampleAppend(l, "orders", "one coffee", "two coffees", "three coffees")
+	if err := l.CreateCursor(context.Background(), "orders", "billing"); err != nil {
+		log.Fatal(err)
+	}
+	consume := func(records int) {
+		c, err := l.OpenCursor("orders", "billing") // nobody else can have it meanwhile
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer c.Close()
+		r, err := l.OpenReader("orders", engine.AtOffset(c.Next()))
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer r.Close()
+		for range records {
+			record, err := r.TryNext()
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Printf("%s\n", record.Value)
+			if err := c.Commit(record.Offset + 1); err != nil { // now that it is done
+				log.Fatal(err)
+			}
+		}
+	}
+	consume(1)
+	consume(2)
+	// Output:
+	// one coffee
+	// two coffees
+	// three coffees
+}
+
 // A batch may have records of several topics. All of them become visible together.
 func ExampleBatch() {
 	l, done := exampleLog()

@@ -35,6 +35,8 @@ type Log struct {
 	keep keeper
 	keys keyTables
 
+	cursors cursorSyncs
+
 	// mu guards what follows: what is known of the log, up to the tail.
 	mu       sync.Mutex
 	closed   bool

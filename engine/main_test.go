@@ -31,6 +31,7 @@ var children = map[string]func(args []string) error{
 	"produce": childProduce,
 	"follow":  childFollow,
 	"open":    childOpen,
+	"cursor":  childCursor,
 }
 
 func TestMain(m *testing.M) {

@@ -27,6 +27,7 @@ type Reader struct {
 	body   []byte        // the rest of the block's records
 	left   uint64        // how many of them are the topic's
 	alone  bool          // all records of the block are the topic's
+	headed bool          // the block has a header: its time is its own
 	skips  format.Header // of a sparse block
 	sparse bool
 
@@ -209,7 +210,7 @@ func (r *Reader) look(block *segment.Block) (bool, error) {
 			return false, nil
 		}
 		r.point.next = run.Offset
-		r.left, r.alone = run.Records, len(block.Runs) == 1
+		r.left, r.alone, r.headed = run.Records, len(block.Runs) == 1, block.Header
 		r.record.Time = time.Unix(0, block.Time)
 		body, err := r.scan.Body()
 		if err != nil {

@@ -27,6 +27,16 @@ func (s *syncState) upTo() place {
 	return s.synced
 }
 
+// covers tells whether all before p is known to be on the disk. It does not wait for a sync that is
+// under way.
+func (s *syncState) covers(p place) bool {
+	if !s.mu.TryLock() {
+		return false
+	}
+	defer s.mu.Unlock()
+	return !s.synced.before(p)
+}
+
 // poisoned returns the error that every append and sync gets after a sync has failed.
 //
 // After a failed fsync the kernel marks the pages clean: the next one succeeds although the bytes

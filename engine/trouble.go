@@ -43,16 +43,32 @@ func (l *Log) report(d *segment.DamageError) {
 // trouble remembers an error that is not about a place, unless it is the newest one already. Log.mu
 // is held.
 func (l *Log) trouble(err error) {
+	if l.remember(err) {
+		l.opts.Logger.Error().Err(err).Msg("the log met an error")
+	}
+}
+
+// note remembers what is no error of a call, but what an operator should know.
+func (l *Log) note(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.remember(err) {
+		l.opts.Logger.Warn().Msg(err.Error())
+	}
+}
+
+// remember adds an error to the troubles unless it is the newest one already. Log.mu is held.
+func (l *Log) remember(err error) bool {
 	t := &l.troubles
 	if n := len(t.newest); n > 0 && t.newest[n-1].Text == err.Error() {
-		return
+		return false
 	}
 	order := uint32(0)
 	if l.active != nil {
 		order = l.active.Order()
 	}
 	t.add(Trouble{Time: time.Now(), Segment: order, Pos: -1, Text: err.Error()})
-	l.opts.Logger.Error().Err(err).Msg("the log met an error")
+	return true
 }
 
 func (t *troubles) add(x Trouble) {

@@ -207,12 +207,14 @@ func (d *decoder) u32() uint32 {
 	return 0
 }
 
-func (d *decoder) i64() int64 {
+func (d *decoder) u64() uint64 {
 	if b := d.bytes(8); b != nil {
-		return int64(binary.BigEndian.Uint64(b))
+		return binary.BigEndian.Uint64(b)
 	}
 	return 0
 }
+
+func (d *decoder) i64() int64 { return int64(d.u64()) }
 
 func (d *decoder) varint() uint64 {
 	if d.err != nil {

@@ -23,7 +23,7 @@
 // # Files
 //
 //	file.go    Segment: open, create, read, append, sync
-//	lock.go    the producer's lock, with a wait that can be given up
+//	lock.go    the producer's lock, with a wait that can be given up, and that of other files
 //	window.go  a view that moves over the file
 //	scan.go    Scanner: from block to block
 //	block.go   what stands inside a block

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"purofs/engine/disk"
 	"purofs/engine/format"
 )
 
@@ -179,4 +180,31 @@ func (l *tailLock) disown() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wanted = false
+}
+
+// LockFile takes an exclusive lock on the whole of a file other than a segment, and tells whether
+// it got it: false means that some other open file, in this process or another, has it. The kernel
+// releases it when the file is closed, also by the death of the process.
+func LockFile(file *disk.File) (bool, error) {
+	err := lockFile(file, unix.F_WRLCK)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// UnlockFile releases the lock of LockFile while the file stays open.
+func UnlockFile(file *disk.File) error { return lockFile(file, unix.F_UNLCK) }
+
+func lockFile(file *disk.File, kind int16) error {
+	lk := unix.Flock_t{Type: kind, Whence: io.SeekStart}
+	for {
+		err := unix.FcntlFlock(uintptr(file.Fd()), unix.F_OFD_SETLK, &lk)
+		if !errors.Is(err, unix.EINTR) {
+			if err != nil {
+				err = fmt.Errorf("locking %s: %w", file.Name(), err)
+			}
+			return err
+		}
+	}
 }
