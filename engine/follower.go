@@ -167,11 +167,15 @@ func (l *Log) noticeSegments() {
 	if err := l.listSegments(); err != nil || len(l.segments) == 0 {
 		return // refresh will say what happened to the active one
 	}
-	if l.segments[len(l.segments)-1] > l.active.Order() && l.refresh() == nil {
-		for l.segments[len(l.segments)-1] > l.active.Order() {
-			if err := l.activate(l.after(l.active.Order()), 0); err != nil || l.refresh() != nil {
-				return
-			}
+	if l.segments[len(l.segments)-1] <= l.active.Order() || l.refresh() != nil {
+		return
+	}
+	for {
+		if left, err := l.isLeft(); err != nil || !left {
+			return
+		}
+		if err := l.activate(l.after(l.active.Order()), 0); err != nil || l.refresh() != nil {
+			return
 		}
 	}
 }

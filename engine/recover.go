@@ -39,12 +39,15 @@ func (l *Log) recover(ctx context.Context) error {
 	}
 	if sameBoot {
 		l.sync.synced = place{c.SyncedOrder, c.SyncedPos}
-		return l.refresh()
+		err := l.refresh()
+		l.noticeSegments()
+		return err
 	}
 	l.sync.synced = place{order: l.segments[0]}
 	if l.opts.ReadOnly {
 		l.scan.Full = true
 		err := l.refresh()
+		l.noticeSegments()
 		l.scan.Full = false
 		return err
 	}
@@ -142,7 +145,7 @@ func (l *Log) checkTail(ctx context.Context, cutFrom *place) error {
 	}
 }
 
-// leaveChecked goes on to the next segment if there is one.
+// leaveChecked goes on to the next segment if there is one in which the log goes on.
 func (l *Log) leaveChecked() (bool, error) {
 	order := l.active.Order()
 	if err := l.listSegments(); err != nil {
@@ -151,19 +154,28 @@ func (l *Log) leaveChecked() (bool, error) {
 	if order == l.segments[len(l.segments)-1] {
 		return false, nil
 	}
+	if !l.scan.Sealed() {
+		// If it has been sealed since the lock was given back, what follows is new, and walked over.
+		if left, err := l.isLeft(); err != nil || !left {
+			return false, err
+		}
+	}
 	return true, l.activate(l.after(order), 0)
 }
 
 // checkSegment checks the active segment from the scanner's place on; see checkTail.
 func (l *Log) checkSegment(h *handle, cutFrom *place) error {
-	newest := h.Order() == l.segments[len(l.segments)-1]
+	left, err := l.newerBegun(h.Order())
+	if err != nil {
+		return err
+	}
 	l.scan.Full = true
 	defer func() { l.scan.Full = false }()
 	var damage *segment.DamageError // outside of the loop, for it is allocated
 	for {
 		from := max(l.scan.Pos(), l.scan.Start())
 		block, err := l.scan.Next()
-		mayCut := newest && cutFrom != nil && !place{h.Order(), from}.before(*cutFrom)
+		mayCut := !left && cutFrom != nil && !place{h.Order(), from}.before(*cutFrom)
 		switch {
 		case err == nil:
 			l.apply(block)

@@ -79,6 +79,41 @@ func TestInterruptedRollover(t *testing.T) {
 	}
 }
 
+// A segment that somebody makes ahead of time, or half, does not part those that know of it from
+// those that do not: until the one before it is ended all go on there.
+func TestSegmentMadeAheadOfTime(t *testing.T) {
+	for _, begin := range []int{0, 4, len(format.Magic)} {
+		t.Run(fmt.Sprint(begin), func(t *testing.T) {
+			dir := newStore(t)
+			old := open(t, dir, small)
+			r := reader(t, old, "t", engine.Start())
+			appendTo(t, old, "t", "before")
+			writeFile(t, segmentPath(dir, 1), format.Magic[:begin])
+			if err := os.Remove(dir + "/checkpoint"); err != nil {
+				t.Fatal(err)
+			}
+			fresh := open(t, dir, small)
+			want := []string{"before"}
+			for i := range 4 {
+				l := []*engine.Log{old, fresh}[i%2]
+				want = append(want, fmt.Sprint(i))
+				appendTo(t, l, "t", want[len(want)-1])
+			}
+			verify(t, dir, "clean")
+			for fresh.Status().Segments < 3 {
+				want = append(want, strings.Repeat("x", testSegmentBytes/4))
+				appendTo(t, fresh, "t", want[len(want)-1])
+			}
+			got, damage := drain(t, r)
+			if !slices.Equal(got, want) || len(damage) > 0 {
+				t.Errorf("a reader got %.20q, damage %v, want %.20q", got, damage, want)
+			}
+			requireValues(t, open(t, dir, small), "t", want...)
+			verify(t, dir, "clean")
+		})
+	}
+}
+
 // waitPastDamage is wait where damage may be told of once.
 func waitPastDamage(t *testing.T, r *engine.Reader) *engine.Record {
 	t.Helper()

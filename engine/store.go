@@ -138,7 +138,29 @@ func segmentsOf(dir *disk.Dir) ([]uint32, error) {
 		}
 	}
 	slices.Sort(orders)
-	return orders, nil
+	return withMissed(dir, orders), nil
+}
+
+// listedGapMax is how many segments can be started, by whatever many producers, while a directory
+// is read. A larger gap is one that another program left.
+const listedGapMax = 1024
+
+// withMissed adds the segments that a listing has missed. Of files that are made while a directory
+// is read it may tell of a later one and not of an earlier one, see readdir(3); but a segment is
+// there before the next one is made.
+func withMissed(dir *disk.Dir, orders []uint32) []uint32 {
+	all := make([]uint32, 0, len(orders))
+	for i, order := range orders {
+		if i > 0 && order-orders[i-1] <= listedGapMax {
+			for missed := orders[i-1] + 1; missed < order; missed++ {
+				if _, err := dir.Lstat(segment.Name(missed)); err == nil {
+					all = append(all, missed)
+				}
+			}
+		}
+		all = append(all, order)
+	}
+	return all
 }
 
 func newStoreID() (id [16]byte) {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
+	"purofs/engine/disk"
 	"purofs/engine/index"
 	"purofs/engine/segment"
 )
@@ -146,6 +148,52 @@ func (l *Log) nextSegment() (bool, error) {
 		l.segments = append(l.segments, next)
 	}
 	return true, nil
+}
+
+// isLeft tells whether the log goes on in a newer segment though the active one has no tombstone.
+// Log.mu is held.
+func (l *Log) isLeft() (bool, error) {
+	at := l.active.Order()
+	if begun, err := l.newerBegun(at); err != nil || !begun {
+		return false, err
+	}
+	// Its tombstone, and what stands before that, may have come since.
+	err := l.refresh()
+	return err == nil && l.active.Order() == at, err
+}
+
+// newerBegun tells whether a segment of a higher number holds a block. One that holds none says
+// nothing: somebody may have made it ahead of time, while producers that do not know of it go on
+// where they are. Log.mu is held.
+func (l *Log) newerBegun(order uint32) (bool, error) {
+	for _, newer := range slices.Backward(l.segments) {
+		if newer <= order {
+			break
+		}
+		if holds, err := holdsBlock(l.dir, newer); err != nil || holds {
+			return holds, err
+		}
+	}
+	return false, nil
+}
+
+// holdsBlock tells whether a block stands at the beginning of a segment, sound or not.
+func holdsBlock(dir *disk.Dir, order uint32) (bool, error) {
+	seg, err := segment.Open(dir, order, false)
+	if err != nil {
+		return false, err
+	}
+	defer seg.Close()
+	scan := segment.NewScanner(seg, 0, segment.NoLimit)
+	defer scan.Release()
+	_, err = scan.Next()
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, segment.ErrLow), errors.Is(err, segment.ErrTorn):
+		return false, nil
+	case err == nil, errors.Is(err, ErrDamaged):
+		return true, nil
+	}
+	return false, err
 }
 
 // after returns the number of the first segment behind order, which there must be.

@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 
 	"purofs/engine/disk"
 	"purofs/engine/format"
@@ -85,19 +88,43 @@ func (v *verifier) run(ctx context.Context, dir string) error {
 			v.total += info.Size()
 		}
 	}
+	begun, err := newestBegun(root, orders)
+	if err != nil {
+		return err
+	}
 	for i, order := range orders {
+		if i > begun && v.report.Tail != "sealed" {
+			v.note("%s holds no block, and %s has no tombstone: it is not in use yet",
+				segment.Name(order), segment.Name(orders[i-1]))
+			break
+		}
 		if i > 0 && orders[i-1]+1 != order {
 			v.damaged(&DamageError{Segment: orders[i-1] + 1, Pos: 0, End: -1,
 				Reason: fmt.Sprintf("it is missing, though %s is there", segment.Name(order))})
 		}
-		if err := v.segment(ctx, root, order, i == len(orders)-1); err != nil {
+		if err := v.segment(ctx, root, order, i >= begun); err != nil {
 			return err
 		}
 	}
 	return v.besides(root)
 }
 
-// segment checks one segment.
+// newestBegun returns which of the segments is the newest one that holds a block, 0 if none does.
+func newestBegun(root *disk.Dir, orders []uint32) (int, error) {
+	for i, order := range slices.Backward(orders) {
+		begun, err := holdsBlock(root, order)
+		if begun || errors.Is(err, fs.ErrInvalid) {
+			return i, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// segment checks one segment. It is the last one unless it has a tombstone and another one behind
+// it.
 func (v *verifier) segment(ctx context.Context, root *disk.Dir, order uint32, last bool) error {
 	if info, err := root.Lstat(segment.Name(order)); err == nil && !info.Mode().IsRegular() {
 		v.damaged(&DamageError{Segment: order, Pos: 0, End: -1,
