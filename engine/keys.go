@@ -101,27 +101,26 @@ func (t *keyTable) update(ctx context.Context, l *Log) (err error) {
 			return err
 		}
 	}
-	if err := t.follow(ctx, l); err != nil {
-		return err
-	}
-	// Asked for last: what was read is at least from there on.
+	// Not further than to what there is now, or who appends all the time would never let us answer.
 	info, err := l.Topic(t.topic)
-	if err != nil {
-		return err
+	if err == nil {
+		err = t.follow(ctx, l, info.Next)
 	}
-	t.forgetBefore(info.First)
-	return nil
+	if err == nil {
+		t.forgetBefore(info.First)
+	}
+	return err
 }
 
-// follow reads to the end of the topic.
-func (t *keyTable) follow(ctx context.Context, l *Log) error {
-	for n := 1; ; n++ {
+// follow reads the records up to the one with the offset next, which is to come.
+func (t *keyTable) follow(ctx context.Context, l *Log, next uint64) error {
+	for n := 1; t.reader.Next() < next; n++ {
 		record, err := t.reader.TryNext()
 		switch {
 		case err == nil:
 			err = t.apply(l, record)
 		case errors.Is(err, ErrNoRecord):
-			return nil
+			return nil // the last ones were lost
 		case errors.Is(err, ErrDamaged):
 			err = nil // the log was told
 		}
@@ -132,6 +131,8 @@ func (t *keyTable) follow(ctx context.Context, l *Log) error {
 			return err
 		}
 	}
+	t.reader.pause()
+	return nil
 }
 
 func (t *keyTable) apply(l *Log, record *Record) error {

@@ -181,6 +181,40 @@ func TestKeysWhileAppending(t *testing.T) {
 	requireKeys(t, logs[1], "t", want)
 }
 
+// A question is answered though somebody appends all the time.
+func TestKeysBesideAProducer(t *testing.T) {
+	l := open(t, newStore(t), engine.Options{Sync: engine.SyncNone})
+	put(t, l, "t", "k", "v")
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for w := range 3 { // together faster than one who reads
+		group.Go(func() {
+			var b engine.Batch
+			for i := range 1000 {
+				b.Add("t", fmt.Appendf(nil, "%d.%d", w, i), []byte("v"))
+			}
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := l.Append(context.Background(), &b); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 20 {
+		if _, err := l.Key(context.Background(), "t", "k"); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	group.Wait()
+}
+
 // Who gives up does not lose what was read: the next one goes on from there.
 func TestKeysCancelled(t *testing.T) {
 	l := open(t, newStore(t), engine.Options{Sync: engine.SyncNone})

@@ -360,6 +360,13 @@ func (r *Reader) rest() {
 	r.release()
 }
 
+// pause is rest for a reader that may go on, unless it stands within a block.
+func (r *Reader) pause() {
+	if r.left == 0 && !r.ahead {
+		r.rest()
+	}
+}
+
 // release is rest with Log.mu held.
 func (r *Reader) release() {
 	if r.scan == nil {

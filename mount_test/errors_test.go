@@ -14,11 +14,11 @@ import (
 // Every kind of file there is below the mount point, with a topic t that has a record.
 var (
 	readFiles = []string{
-		"t/log", "t/stream", "t/from/start", "t/records/0", "t/info",
+		"t/log", "t/stream", "t/from/start", "t/records/0", "t/keys/k", "t/info",
 		".puro/status.json", ".puro/errors",
 	}
 	allFiles    = append([]string{"t/append"}, readFiles...)
-	directories = []string{".", ".puro", "t", "t/from", "t/records"}
+	directories = []string{".", ".puro", "t", "t/from", "t/records", "t/keys"}
 	everything  = append(append([]string{}, directories...), allFiles...)
 )
 
@@ -197,6 +197,7 @@ func TestTreeErrors(t *testing.T) {
 	needRoot(t) // users without rights are stopped earlier, by the modes
 	m := mountStore(t)
 	m.sh(`mkdir t; echo one >> t/append`)
+	put(t, openLog(t, m.store), "t", "k", []byte("of a key"))
 	tree := func() string { return m.sh(`find . -printf '%p %m %U %G\n' | sort; cat t/log`) }
 	before := tree()
 	for _, row := range treeErrors {

@@ -21,6 +21,7 @@ func topicNames() map[string]syscall.Errno {
 		"\x7f": 0, "\x80": 0, "\xff\xfe": 0, "\xed\xa0\x80": 0, "caf\u00e9": 0, "cafe\u0301": 0,
 		"\u202ertl": 0, "\U0001f4a5": 0, "%": 0, "%2F": syscall.EINVAL, "%00": syscall.EINVAL,
 		"%25": syscall.EINVAL, "a%2Fb": syscall.EINVAL, "a%00b": syscall.EINVAL, "%2f": 0,
+		"%2E": syscall.EINVAL, "%2e": 0,
 		"50%25": syscall.EINVAL, "100%": 0, "%s%n": 0, "$(true)": 0, "`true`": 0,
 		"a;b": 0, "a'b": 0, `a"b`: 0, `a\b`: 0, "append": 0, "log": 0, "stream": 0, "stream0.puro": 0,
 		"lost": 0, "index": 0, "0": 0, "-1": 0, "CON": 0, "a:b": 0,

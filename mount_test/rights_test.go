@@ -45,6 +45,7 @@ func TestOtherUsersStayOutside(t *testing.T) {
 func TestOtherUsersByMode(t *testing.T) {
 	t.Parallel()
 	m := mountStore(t, "allow_other")
+	log := openLog(t, m.store)
 	tests := []struct {
 		mode, owner                string
 		list, stat, read, appended bool
@@ -66,7 +67,8 @@ func TestOtherUsersByMode(t *testing.T) {
 		t.Run(test.mode+" "+test.owner, func(t *testing.T) {
 			m := m.in(t)
 			topic := fmt.Sprint("topic", i)
-			m.sh(fmt.Sprintf(`mkdir %s; echo one >> %[1]s/append
+			put(t, log, topic, "k", []byte("of a key"))
+			m.sh(fmt.Sprintf(`echo one >> %s/append
 				chown %[2]s %[1]s; chmod %[3]s %[1]s`, topic, test.owner, test.mode))
 			for _, try := range []struct {
 				script  string
@@ -74,7 +76,8 @@ func TestOtherUsersByMode(t *testing.T) {
 			}{
 				{`ls t/`, test.list}, {`stat t/log`, test.stat}, {`cat t/log`, test.read},
 				{`head -n 1 t/stream`, test.read}, {`head -n 1 t/from/-1`, test.read},
-				{`cat t/records/0`, test.read},
+				{`cat t/records/0`, test.read}, {`ls t/records`, test.read},
+				{`cat t/keys/k`, test.read}, {`ls t/keys`, test.read},
 				{`cat t/info`, test.read}, {`echo two >> t/append`, test.appended},
 				{`echo two > t/append`, test.appended}, {`touch t/append`, test.appended},
 				{`cat t/append`, false}, {`echo two >> t/log`, false}, {`touch t/new`, false},

@@ -92,7 +92,9 @@ type facts struct {
 
 // factsOf finds out the facts of a node, of whose topic info is known. Files whose text is only
 // made when they are opened have no size, as in /proc.
-func (t *Tree) factsOf(n node, info *engine.TopicInfo) (facts, error) {
+func (t *Tree) factsOf(
+	cancel <-chan struct{}, n node, info *engine.TopicInfo,
+) (facts, error) {
 	switch n.kind {
 	case kindLog, kindStream:
 		return facts{size: info.NextText - info.FirstText}, nil
@@ -100,6 +102,9 @@ func (t *Tree) factsOf(n node, info *engine.TopicInfo) (facts, error) {
 		return facts{size: t.sizeFrom(n, info)}, nil
 	case kindRecord:
 		return t.recordFacts(n)
+	case kindKey:
+		key, err := t.key(cancel, n)
+		return facts{size: uint64(key.ValueBytes), time: key.Time}, err
 	}
 	return facts{}, nil
 }
@@ -128,7 +133,7 @@ func (t *Tree) fillAttr(out *fuse.Attr, n node, info *engine.TopicInfo, f facts)
 
 // attr sets the attributes of a node as they are now. A file that is gone can still be open, so it
 // has attributes, but no name any more.
-func (t *Tree) attr(n node, out *fuse.Attr) error {
+func (t *Tree) attr(cancel <-chan struct{}, n node, out *fuse.Attr) error {
 	var info engine.TopicInfo
 	var f facts
 	var err error
@@ -136,9 +141,9 @@ func (t *Tree) attr(n node, out *fuse.Attr) error {
 		info, err = t.info(n.topic)
 	}
 	if err == nil {
-		f, err = t.factsOf(n, &info)
+		f, err = t.factsOf(cancel, n, &info)
 	}
-	gone := !n.kind.isDir() && (errors.Is(err, errRemoved) || errors.Is(err, errNoRecord))
+	gone := !n.kind.isDir() && isGone(err)
 	if err != nil && !gone {
 		return err
 	}
@@ -149,10 +154,17 @@ func (t *Tree) attr(n node, out *fuse.Attr) error {
 	return nil
 }
 
+// isGone tells whether an error says that a node is not there any more.
+func isGone(err error) bool {
+	return errors.Is(err, errRemoved) || errors.Is(err, errNoRecord) || errors.Is(err, engine.ErrNoKey)
+}
+
 // fillEntry answers a lookup of a node, which the kernel remembers until it says so (see Forget).
 // After an error it remembers nothing.
-func (t *Tree) fillEntry(out *fuse.EntryOut, n node, info *engine.TopicInfo) error {
-	f, err := t.factsOf(n, info)
+func (t *Tree) fillEntry(
+	cancel <-chan struct{}, out *fuse.EntryOut, n node, info *engine.TopicInfo,
+) error {
+	f, err := t.factsOf(cancel, n, info)
 	if err != nil {
 		return err
 	}

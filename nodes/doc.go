@@ -8,6 +8,7 @@
 //	    ├── stream     read: all records, then wait for more
 //	    ├── from/POS   like stream, from elsewhere; looked up, not listed
 //	    ├── records/N  one record, any bytes; looked up, not listed
+//	    ├── keys/KEY   the newest value of a key
 //	    └── info       JSON: offsets, size, times, owner
 //
 // A Tree implements fuse.RawFileSystem of go-fuse for all that is rare, and three methods of its

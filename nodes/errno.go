@@ -51,6 +51,8 @@ var errnos = []struct {
 	{engine.ErrOption, syscall.EINVAL},
 	{engine.ErrPosition, syscall.ENOENT},
 	{engine.ErrNoTopic, syscall.ENOENT},
+	{engine.ErrNoKey, syscall.ENOENT},
+	{engine.ErrTooManyKeys, syscall.ENOBUFS},
 	{engine.ErrTooManyTopics, syscall.ENOSPC},
 	{engine.ErrNoRecord, syscall.EAGAIN},
 

@@ -33,6 +33,8 @@ func TestErrno(t *testing.T) {
 		{"option", engine.ErrOption, syscall.EINVAL},
 		{"position", engine.ErrPosition, syscall.ENOENT},
 		{"no topic", engine.ErrNoTopic, syscall.ENOENT},
+		{"no key", engine.ErrNoKey, syscall.ENOENT},
+		{"too many keys", engine.ErrTooManyKeys, syscall.ENOBUFS},
 		{"too many topics", engine.ErrTooManyTopics, syscall.ENOSPC},
 		{"no record", engine.ErrNoRecord, syscall.EAGAIN},
 

@@ -36,6 +36,8 @@ type Log interface {
 // engine.Log of the same names.
 type Records interface {
 	ReadRecord(topic string, offset uint64, use func(*engine.Record) error) error
+	Keys(ctx context.Context, topic string) ([]engine.KeyInfo, error)
+	Key(ctx context.Context, topic, key string) (engine.KeyInfo, error)
 }
 
 // A Reader walks through one topic. It is used by one goroutine at a time.

@@ -24,7 +24,8 @@ var (
 	controlDir = []dirent{{"status.json", kindStatus}, {"errors", kindErrors}}
 	topicDir   = []dirent{
 		{"append", kindAppend}, {"log", kindLog}, {"stream", kindStream},
-		{"from", kindFromDir}, {"records", kindRecordsDir}, {"info", kindInfo},
+		{"from", kindFromDir}, {"records", kindRecordsDir}, {"keys", kindKeysDir},
+		{"info", kindInfo},
 	}
 )
 
@@ -39,7 +40,7 @@ func findName(dir []dirent, name string) kind {
 
 // Lookup finds a name in a directory.
 func (t *Tree) Lookup(
-	_ <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut,
+	cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut,
 ) fuse.Status {
 	n, err := t.lookup(t.topics.node(in.NodeId), name)
 	if err != nil {
@@ -51,7 +52,7 @@ func (t *Tree) Lookup(
 			return fuse.Status(errnoOf(err))
 		}
 	}
-	return fuse.Status(errnoOf(t.fillEntry(out, n, &info)))
+	return fuse.Status(errnoOf(t.fillEntry(cancel, out, n, &info)))
 }
 
 // lookup returns the node of a name; the error matches engine.ErrNoTopic if there is none.
@@ -74,6 +75,12 @@ func (t *Tree) lookup(dir node, name string) (node, error) {
 			return node{}, errNoRecord
 		}
 		found.kind, found.name = kindRecord, name
+	case kindKeysDir:
+		key, ok := keyName(name)
+		if !ok {
+			return node{}, engine.ErrNoKey
+		}
+		found.kind, found.name = kindKey, key
 	default:
 		return node{}, errRemoved
 	}
@@ -124,12 +131,14 @@ func (t *Tree) canAppear(name string) bool {
 func (t *Tree) Forget(id, lookups uint64) { t.topics.forget(id, lookups) }
 
 // GetAttr answers stat.
-func (t *Tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+func (t *Tree) GetAttr(
+	cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut,
+) fuse.Status {
 	n := t.topics.node(in.NodeId)
 	if n.kind == kindNone {
 		return fuse.Status(errnoOf(errRemoved))
 	}
-	if err := t.attr(n, &out.Attr); err != nil {
+	if err := t.attr(cancel, n, &out.Attr); err != nil {
 		return fuse.Status(errnoOf(err))
 	}
 	out.SetTimeout(n.kind.attrValid())

@@ -19,6 +19,10 @@ func TestShownName(t *testing.T) {
 		{"a%/b", "a%25%2Fb"},
 		{"a%2Fb", "a%252Fb"}, // or it could not be told from a/b
 		{"%25", "%2525"},
+		{".", "%2E"},
+		{"..", "%2E%2E"},
+		{"%2E", "%252E"},
+		{"a.b..", "a.b.."},
 		{"tab\tnewline\n\xff", "tab\tnewline\n\xff"},
 	}
 	for _, test := range tests {
@@ -31,7 +35,7 @@ func TestShownName(t *testing.T) {
 			t.Errorf("%q is read back as %q, %v, want %q", shown, back, err, test.name)
 		}
 	}
-	for _, hidden := range []string{"", ".", "..", ".puro", ".puro2", strings.Repeat("/", 400)} {
+	for _, hidden := range []string{"", ".puro", ".puro2", strings.Repeat("/", 400)} {
 		if shown, ok := nodes.ShownName(hidden); ok {
 			t.Errorf("%q is shown as %q, want it hidden", hidden, shown)
 		}
@@ -46,6 +50,8 @@ func TestTopicNameErrors(t *testing.T) {
 		{strings.Repeat("x", 256), nodes.ErrNameTooLong},
 		{strings.Repeat("%2F", 256), nodes.ErrNameTooLong},
 		{".puro", engine.ErrInvalidTopic},
+		{"%2", nil},
+		{"%2Ea", engine.ErrInvalidTopic},  // .a is shown as it is
 		{"a%25b", engine.ErrInvalidTopic}, // a%b is shown as it is
 	}
 	for _, test := range tests {

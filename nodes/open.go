@@ -17,9 +17,9 @@ const (
 
 // Open opens a file. Files that are only read cannot be opened to write: EACCES, as their modes
 // say.
-func (t *Tree) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+func (t *Tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	n := t.topics.node(in.NodeId)
-	h, err := t.open(n, in.Flags)
+	h, err := t.open(cancel, n, in.Flags)
 	if err != nil {
 		t.refused(n.topicName(), "open", err)
 		return fuse.Status(errnoOf(err))
@@ -32,7 +32,7 @@ func (t *Tree) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.
 	return fuse.OK
 }
 
-func (t *Tree) open(n node, flags uint32) (handle, error) {
+func (t *Tree) open(cancel <-chan struct{}, n node, flags uint32) (handle, error) {
 	nonblock := flags&syscall.O_NONBLOCK != 0
 	if !n.kind.isAppend() && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, syscall.EACCES
@@ -46,8 +46,8 @@ func (t *Tree) open(n node, flags uint32) (handle, error) {
 		return t.openStream(n.topic, nonblock)
 	case kindFrom:
 		return t.openFrom(n, nonblock)
-	case kindRecord:
-		return t.openRecord(n)
+	case kindRecord, kindKey:
+		return t.openRecord(cancel, n)
 	case kindInfo:
 		return t.openInfo(n.topic)
 	case kindStatus:

@@ -13,8 +13,8 @@ import (
 // A dirHandle is one open directory. It lists what there was when its first entries were read, so
 // that a listing in several requests is one of one moment; rewinding it looks again.
 //
-// An entry's place in the directory is its kind, or the number of its topic, so it stays the same
-// while other topics come and go, in every handle.
+// An entry's place among the topics is the number of its topic, so it stays the same while other
+// topics come and go, in every handle; that of a key is its place in this listing.
 type dirHandle struct {
 	tree *Tree
 	dir  node
@@ -28,7 +28,7 @@ type dirEntry struct {
 	node
 	name  string
 	place uint64
-	info  engine.TopicInfo // of the topic
+	info  *engine.TopicInfo // of the topic; nil above the topics
 }
 
 // topicsPlace is where the topics begin in the root; all other places are below it.
@@ -51,27 +51,35 @@ func (t *Tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 func (t *Tree) ReleaseDir(in *fuse.ReleaseIn) { t.handles.dropDir(in.Fh) }
 
 // ReadDir lists names.
-func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return t.readDir(in, func(_ *dirEntry, raw fuse.DirEntry) bool { return out.AddDirEntry(raw) })
+func (t *Tree) ReadDir(
+	cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList,
+) fuse.Status {
+	return t.readDir(cancel, in, func(_ *dirEntry, raw fuse.DirEntry) bool {
+		return out.AddDirEntry(raw)
+	})
 }
 
 // ReadDirPlus lists names with all that Lookup would say of them.
-func (t *Tree) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return t.readDir(in, func(entry *dirEntry, raw fuse.DirEntry) bool {
+func (t *Tree) ReadDirPlus(
+	cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList,
+) fuse.Status {
+	return t.readDir(cancel, in, func(entry *dirEntry, raw fuse.DirEntry) bool {
 		reply := out.AddDirLookupEntry(raw)
 		if reply == nil {
 			return false
 		}
 		if entry.name != "." && entry.name != ".." { // of these the kernel wants nothing
 			// What went away since is listed by its name alone.
-			_ = t.fillEntry(reply, entry.node, &entry.info)
+			_ = t.fillEntry(cancel, reply, entry.node, entry.info)
 		}
 		return true
 	})
 }
 
 // readDir hands the entries behind in.Offset to add until it takes no more.
-func (t *Tree) readDir(in *fuse.ReadIn, add func(*dirEntry, fuse.DirEntry) bool) fuse.Status {
+func (t *Tree) readDir(
+	cancel <-chan struct{}, in *fuse.ReadIn, add func(*dirEntry, fuse.DirEntry) bool,
+) fuse.Status {
 	d := t.handles.getDir(in.Fh)
 	if d == nil {
 		return fuse.EBADF
@@ -79,7 +87,7 @@ func (t *Tree) readDir(in *fuse.ReadIn, add func(*dirEntry, fuse.DirEntry) bool)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if in.Offset == 0 || d.entries == nil {
-		entries, err := d.list()
+		entries, err := d.list(cancel)
 		if err != nil {
 			return fuse.Status(errnoOf(err))
 		}
@@ -103,7 +111,7 @@ func (t *Tree) readDir(in *fuse.ReadIn, add func(*dirEntry, fuse.DirEntry) bool)
 }
 
 // list returns all entries of the directory, in the order of their places.
-func (d *dirHandle) list() ([]dirEntry, error) {
+func (d *dirHandle) list(cancel <-chan struct{}) ([]dirEntry, error) {
 	entries := []dirEntry{
 		{node: d.dir, name: ".", place: 1}, {node: d.dir.parent(), name: "..", place: 2},
 	}
@@ -112,19 +120,22 @@ func (d *dirHandle) list() ([]dirEntry, error) {
 		control := dirEntry{node: node{kind: kindControl}, name: controlName, place: 3}
 		return append(append(entries, control), d.tree.listTopics()...), nil
 	case kindControl:
-		return appendFixed(entries, controlDir, nil, engine.TopicInfo{}), nil
+		return appendFixed(entries, controlDir, nil, nil), nil
 	}
 	info, err := d.tree.info(d.dir.topic)
 	if err != nil {
 		return nil, err
 	}
-	if d.dir.kind == kindTopic {
-		entries = appendFixed(entries, topicDir, d.dir.topic, info)
+	switch d.dir.kind {
+	case kindTopic:
+		entries = appendFixed(entries, topicDir, d.dir.topic, &info)
+	case kindKeysDir:
+		return d.tree.appendKeys(cancel, entries, d.dir.topic, &info)
 	}
 	return entries, nil
 }
 
-func appendFixed(list []dirEntry, dir []dirent, tp *topic, info engine.TopicInfo) []dirEntry {
+func appendFixed(list []dirEntry, dir []dirent, tp *topic, info *engine.TopicInfo) []dirEntry {
 	for i, entry := range dir {
 		list = append(list, dirEntry{
 			node: node{kind: entry.kind, topic: tp}, name: entry.name,

@@ -34,8 +34,13 @@ func parseOffset(name string) (uint64, bool) {
 	return offset, err == nil && name == strconv.FormatUint(offset, 10)
 }
 
-// offsetOf returns the offset of the record that a node of kindRecord is.
-func (t *Tree) offsetOf(n node) (uint64, error) {
+// offsetOf returns the offset of the record that a node of kindRecord is, or of the newest one of
+// the key that it is.
+func (t *Tree) offsetOf(cancel <-chan struct{}, n node) (uint64, error) {
+	if n.kind == kindKey {
+		key, err := t.key(cancel, n)
+		return key.Offset, err
+	}
 	offset, ok := parseOffset(n.name)
 	if !ok {
 		return 0, errNoRecord // cannot be: it was looked up
@@ -54,7 +59,7 @@ func (t *Tree) readRecord(tp *topic, offset uint64, use func(*engine.Record) err
 
 // recordFacts are the size of a record's value, and its time.
 func (t *Tree) recordFacts(n node) (f facts, err error) {
-	offset, err := t.offsetOf(n)
+	offset, err := t.offsetOf(nil, n)
 	if err != nil {
 		return f, err
 	}
@@ -65,14 +70,15 @@ func (t *Tree) recordFacts(n node) (f facts, err error) {
 	return f, err
 }
 
-// openRecord opens a record that is there. Its value is only asked for by the first read.
-func (t *Tree) openRecord(n node) (*recordHandle, error) {
+// openRecord opens a record that is there, or the newest one of a key: what it is now, it stays for
+// who opened it. The value is only asked for by the first read.
+func (t *Tree) openRecord(cancel <-chan struct{}, n node) (*recordHandle, error) {
 	info, err := t.info(n.topic)
 	if err != nil {
 		return nil, err
 	}
-	offset, err := t.offsetOf(n)
-	if err == nil && (offset < info.First || offset >= info.Next) {
+	offset, err := t.offsetOf(cancel, n)
+	if err == nil && (offset < info.First || offset >= info.Next && n.kind == kindRecord) {
 		err = errNoRecord
 	}
 	if err != nil {

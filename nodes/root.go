@@ -17,7 +17,8 @@ func (t *Tree) listTopics() []dirEntry {
 	infos := t.log.Topics()
 	there := make(map[string]bool, len(infos))
 	entries := make([]dirEntry, 0, len(infos))
-	for _, info := range infos {
+	for i := range infos {
+		info := &infos[i]
 		there[info.Name] = true
 		shown, ok := shownName(info.Name)
 		if !ok {
@@ -53,7 +54,7 @@ func (t *Tree) Mkdir(
 		t.refused(name, "mkdir", err)
 		return fuse.Status(errnoOf(err))
 	}
-	return fuse.Status(errnoOf(t.fillEntry(out, n, &info)))
+	return fuse.Status(errnoOf(t.fillEntry(cancel, out, n, &info)))
 }
 
 func (t *Tree) makeTopic(cancel <-chan struct{}, in *fuse.MkdirIn, shown string) (
@@ -123,7 +124,7 @@ func (t *Tree) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) 
 	}
 	*out = fuse.StatfsOut{
 		Blocks: st.Blocks, Bfree: st.Bfree, Bavail: st.Bavail, Files: st.Files, Ffree: st.Ffree,
-		Bsize: uint32(st.Bsize), Frsize: uint32(st.Frsize), NameLen: engine.TopicNameBytesMax,
+		Bsize: uint32(st.Bsize), Frsize: uint32(st.Frsize), NameLen: shownBytesMax,
 	}
 	return fuse.OK
 }

@@ -59,7 +59,7 @@ func TestReadDir(t *testing.T) {
 	}{
 		{"", []string{".", "..", ".puro", "b", "a", "c"}}, // in the order in which they came
 		{".puro", []string{".", "..", "status.json", "errors"}},
-		{"a", []string{".", "..", "append", "log", "stream", "from", "records", "info"}},
+		{"a", []string{".", "..", "append", "log", "stream", "from", "records", "keys", "info"}},
 		{"a/from", []string{".", ".."}},
 	}
 	for _, test := range tests {

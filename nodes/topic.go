@@ -33,7 +33,7 @@ func (t *Tree) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.Att
 }
 
 func (t *Tree) setAttr(cancel <-chan struct{}, n node, in *fuse.SetAttrIn, out *fuse.Attr) error {
-	if err := t.attr(n, out); err != nil {
+	if err := t.attr(cancel, n, out); err != nil {
 		return err
 	}
 	if in.Valid&setSize != 0 && (!n.kind.isAppend() || in.Size != 0) {
@@ -90,7 +90,7 @@ func (t *Tree) setRights(cancel <-chan struct{}, n node, in *fuse.SetAttrIn, out
 			}
 		}
 	}
-	return t.attr(n, out)
+	return t.attr(cancel, n, out)
 }
 
 // topicName is the name of the node's topic, "" above the topics.

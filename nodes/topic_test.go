@@ -231,7 +231,7 @@ func TestStatus(t *testing.T) {
 	}
 	var fs fuse.StatfsOut
 	st := m.tree.StatFs(nil, &fuse.InHeader{}, &fs)
-	if st != fuse.OK || fs.Blocks == 0 || fs.NameLen != 255 {
+	if st != fuse.OK || fs.Blocks == 0 || fs.NameLen != 1024 {
 		t.Errorf("statfs: %v, %+v", st, fs)
 	}
 }

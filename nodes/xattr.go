@@ -1,7 +1,9 @@
 package nodes
 
 import (
+	"bytes"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -11,9 +13,10 @@ import (
 
 // The extended attributes of a record, as a file under records/ or keys/.
 const (
-	xattrKey    = "user.puro.key" // any bytes; absent if the record has no key
-	xattrOffset = "user.puro.offset"
-	xattrTime   = "user.puro.time" // RFC 3339 with nanoseconds, UTC
+	xattrPrefix = "user.puro."
+	xattrKey    = xattrPrefix + "key" // any bytes; absent if the record has no key
+	xattrOffset = xattrPrefix + "offset"
+	xattrTime   = xattrPrefix + "time" // RFC 3339 with nanoseconds, UTC
 )
 
 // An xattr is one extended attribute.
@@ -22,32 +25,45 @@ type xattr struct {
 	value []byte
 }
 
-// xattrs returns the extended attributes of a node. Only records have any.
-func (t *Tree) xattrs(n node) (list []xattr, err error) {
-	if n.kind != kindRecord {
-		return nil, nil
-	}
-	offset, err := t.offsetOf(n)
-	if err != nil {
-		return nil, err
-	}
-	err = t.readRecord(n.topic, offset, func(r *engine.Record) error {
-		if len(r.Key) > 0 {
-			list = append(list, xattr{xattrKey, append([]byte(nil), r.Key...)})
+// xattrs returns the extended attributes of a node. Only records have any. Those of a key are known
+// without its value: tools that list a directory ask for them.
+func (t *Tree) xattrs(cancel <-chan struct{}, n node) (list []xattr, err error) {
+	switch n.kind {
+	case kindKey:
+		var key engine.KeyInfo
+		if key, err = t.key(cancel, n); err == nil {
+			list = xattrsOf([]byte(key.Key), key.Offset, key.Time)
 		}
-		list = append(list,
-			xattr{xattrOffset, strconv.AppendUint(nil, r.Offset, 10)},
-			xattr{xattrTime, r.Time.UTC().AppendFormat(nil, time.RFC3339Nano)})
-		return nil
-	})
+	case kindRecord:
+		var offset uint64
+		if offset, err = t.offsetOf(cancel, n); err == nil {
+			err = t.readRecord(n.topic, offset, func(r *engine.Record) error {
+				list = xattrsOf(bytes.Clone(r.Key), r.Offset, r.Time)
+				return nil
+			})
+		}
+	}
 	return list, err
+}
+
+func xattrsOf(key []byte, offset uint64, at time.Time) (list []xattr) {
+	if len(key) > 0 {
+		list = append(list, xattr{xattrKey, key})
+	}
+	return append(list,
+		xattr{xattrOffset, strconv.AppendUint(nil, offset, 10)},
+		xattr{xattrTime, at.UTC().AppendFormat(nil, time.RFC3339Nano)})
 }
 
 // GetXAttr answers getxattr(2). It must not be ENOSYS for any node, or the kernel never asks again.
 func (t *Tree) GetXAttr(
-	_ <-chan struct{}, in *fuse.InHeader, name string, dest []byte,
+	cancel <-chan struct{}, in *fuse.InHeader, name string, dest []byte,
 ) (uint32, fuse.Status) {
-	list, err := t.xattrs(t.topics.node(in.NodeId))
+	// Tools that list a directory ask each file for its labels and its access list.
+	if !strings.HasPrefix(name, xattrPrefix) {
+		return 0, fuse.ENOATTR
+	}
+	list, err := t.xattrs(cancel, t.topics.node(in.NodeId))
 	if err != nil {
 		return 0, fuse.Status(errnoOf(err))
 	}
@@ -61,9 +77,9 @@ func (t *Tree) GetXAttr(
 
 // ListXAttr answers listxattr(2).
 func (t *Tree) ListXAttr(
-	_ <-chan struct{}, in *fuse.InHeader, dest []byte,
+	cancel <-chan struct{}, in *fuse.InHeader, dest []byte,
 ) (uint32, fuse.Status) {
-	list, err := t.xattrs(t.topics.node(in.NodeId))
+	list, err := t.xattrs(cancel, t.topics.node(in.NodeId))
 	if err != nil {
 		return 0, fuse.Status(errnoOf(err))
 	}
