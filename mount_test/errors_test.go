@@ -14,10 +14,12 @@ import (
 // Every kind of file there is below the mount point, with a topic t that has a record.
 var (
 	readFiles = []string{
-		"t/log", "t/stream", "t/from/start", "t/records/0", "t/keys/k", "t/info",
+		"t/log", "t/log.jsonl", "t/log.tsv", "t/stream", "t/stream.jsonl", "t/stream.tsv",
+		"t/stream.raw", "t/from/start", "t/from/start.jsonl", "t/records/0", "t/keys/k", "t/info",
 		".puro/status.json", ".puro/errors",
 	}
-	allFiles    = append([]string{"t/append"}, readFiles...)
+	appendFiles = []string{"t/append", "t/append.jsonl", "t/append.tsv", "t/append.raw"}
+	allFiles    = append(append([]string{}, appendFiles...), readFiles...)
 	directories = []string{".", ".puro", "t", "t/from", "t/records", "t/keys"}
 	everything  = append(append([]string{}, directories...), allFiles...)
 )
@@ -45,7 +47,7 @@ var treeErrors = []struct {
 	{"create exclusively in", directories, func(p string) error {
 		return tried(p+"/new", syscall.O_CREAT|syscall.O_EXCL|syscall.O_RDWR)
 	}, syscall.EPERM},
-	{"create what is there in", []string{"t/append"}, func(p string) error {
+	{"create what is there in", appendFiles, func(p string) error {
 		return tried(p, syscall.O_CREAT|syscall.O_WRONLY)
 	}, 0},
 	{"create exclusively what is there in", allFiles, func(p string) error {
@@ -107,17 +109,17 @@ var treeErrors = []struct {
 	{"utimes of", readFiles, func(p string) error {
 		return syscall.Utimes(p, make([]syscall.Timeval, 2))
 	}, syscall.EPERM},
-	{"utimes of append", []string{"t/append", "t"}, func(p string) error {
+	{"utimes of append", append([]string{"t"}, appendFiles...), func(p string) error {
 		return syscall.Utimes(p, make([]syscall.Timeval, 2))
 	}, 0},
 	{"truncate to nothing of", readFiles, func(p string) error {
 		return syscall.Truncate(p, 0)
 	}, syscall.EPERM},
 	{"truncate of", allFiles, func(p string) error { return syscall.Truncate(p, 5) }, syscall.EPERM},
-	{"truncate to nothing of append", []string{"t/append"}, func(p string) error {
+	{"truncate to nothing of append", appendFiles, func(p string) error {
 		return syscall.Truncate(p, 0)
 	}, 0},
-	{"fallocate of append", []string{"t/append"}, func(p string) error {
+	{"fallocate of append", appendFiles, func(p string) error {
 		return withFile(p, syscall.O_WRONLY, func(fd int) error { return unix.Fallocate(fd, 0, 0, 100) })
 	}, syscall.EPERM},
 	{"open to write of", readFiles, func(p string) error {
@@ -132,7 +134,7 @@ var treeErrors = []struct {
 	{"open to write of a directory", directories, func(p string) error {
 		return tried(p, syscall.O_WRONLY)
 	}, syscall.EISDIR},
-	{"read of append that is open to write", []string{"t/append"}, func(p string) error {
+	{"read of append that is open to write", appendFiles, func(p string) error {
 		return withFile(p, syscall.O_WRONLY, func(fd int) error {
 			_, err := syscall.Read(fd, make([]byte, 10))
 			return err

@@ -264,7 +264,9 @@ func TestControlFiles(t *testing.T) {
 	if got := m.sh(`rmdir t 2> /dev/null || grep -c allow_delete .puro/errors`); got != "1\n" {
 		t.Errorf("errors does not tell why: %s", m.read(".puro/errors"))
 	}
-	if got := m.sh(`ls -A; ls t`); got != ".puro\nt\nu\nappend\nfrom\ninfo\nlog\nstream\n" {
+	if got := m.sh(`echo $(ls -A) : $(ls t)`); got != ".puro t u : append append.jsonl append.raw "+
+		"append.tsv from info keys log log.jsonl log.tsv records stream stream.jsonl stream.raw "+
+		"stream.tsv\n" {
 		t.Errorf("the tree lists %q", got)
 	}
 }

@@ -28,22 +28,26 @@ func (s *sink) Add(key, head, tail []byte) {
 	s.batch.Add(s.topic, key, head, tail)
 }
 
-// An appendHandle is one open append file. All whole lines of one WRITE are one atomic append; a
-// line without its newline is carried until that comes, or until who wrote it closes the file or
-// syncs it.
+// An appendHandle is one open append file, of any format. All whole lines of one WRITE are one
+// atomic append; a line without its newline is carried until that comes, or until who wrote it
+// closes the file or syncs it. In the raw format all that is written is one record, which only the
+// close ends.
 type appendHandle struct {
 	tree  *Tree
 	topic *topic
 	flags uint32 // of open(2)
+	raw   bool
 
 	mu       sync.Mutex // orders the writes, guards what follows
-	lines    codec.Splitter
+	splitter codec.Splitter
 	counted  int    // bytes of the carry that the tree's limit counts
 	owner    uint64 // lock owner of the last write
 	hasOwner bool
+	begin    uint64 // raw: file offset of the record's first byte
+	synced   bool   // raw: fsync was called, so the record goes to the disk when it is stored
 }
 
-func (t *Tree) openAppend(tp *topic, flags uint32) (*appendHandle, error) {
+func (t *Tree) openAppend(tp *topic, f codec.Format, flags uint32) (*appendHandle, error) {
 	if t.config.ReadOnly && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, engine.ErrReadOnly
 	}
@@ -51,7 +55,8 @@ func (t *Tree) openAppend(tp *topic, flags uint32) (*appendHandle, error) {
 		return nil, err
 	}
 	return &appendHandle{
-		tree: t, topic: tp, flags: flags, lines: codec.NewLines(t.config.ValueBytes),
+		tree: t, topic: tp, flags: flags, raw: f == codec.Raw,
+		splitter: codec.NewSplitter(f, t.config.ValueBytes),
 	}, nil
 }
 
@@ -65,7 +70,10 @@ func (h *appendHandle) write(ctx context.Context, in *fuse.WriteIn, data []byte)
 	h.owner, h.hasOwner = in.LockOwner, in.WriteFlags&fuse.WRITE_LOCKOWNER != 0
 	s := h.sink()
 	defer h.done(s)
-	err := h.lines.Split(data, s)
+	err := h.checkPlace(in)
+	if err == nil {
+		err = h.splitter.Split(data, s)
+	}
 	if err == nil {
 		err = h.reserve()
 	}
@@ -74,9 +82,36 @@ func (h *appendHandle) write(ctx context.Context, in *fuse.WriteIn, data []byte)
 		err = h.store(ctx, s)
 	}
 	if err == nil {
-		h.lines.Keep()
+		h.splitter.Keep()
 	}
 	return err
+}
+
+// checkPlace refuses what would leave a hole in a raw record, or overwrite a part of it: tools that
+// copy files do that, with those that have holes, and would not see that it came to nothing. Other
+// formats have no places, and neither have files that are opened to append.
+func (h *appendHandle) checkPlace(in *fuse.WriteIn) error {
+	switch {
+	case !h.raw || (in.Flags|h.flags)&syscall.O_APPEND != 0:
+		return nil
+	case h.splitter.Carried() == 0:
+		h.begin = in.Offset
+	case in.Offset != h.begin+uint64(h.splitter.Carried()):
+		h.splitter.(*codec.Whole).Refuse(errNotInOrder)
+		return errNotInOrder
+	}
+	return nil
+}
+
+// giveUp refuses the raw record that was begun, if there is one, because a call on its file was
+// refused without which it would not be what the file of who writes would be.
+func (h *appendHandle) giveUp() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if whole, ok := h.splitter.(*codec.Whole); ok && whole.Carried() > 0 {
+		whole.Refuse(errNotInOrder)
+		h.settle()
+	}
 }
 
 // flush ends the unfinished line if who closes the file is who wrote it: a child that inherited the
@@ -94,10 +129,14 @@ func (h *appendHandle) flush(lockOwner uint64) error {
 }
 
 // fsync ends the unfinished line, and returns when everything is on the disk. A line that could not
-// be stored stays unfinished.
+// be stored stays unfinished. A raw record stays so in any case: it is synced when it is stored.
 func (h *appendHandle) fsync(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.raw {
+		h.synced = h.splitter.Carried() > 0
+		return h.tree.log.Sync(ctx)
+	}
 	if err := h.endLine(ctx); err != nil {
 		return err
 	}
@@ -116,14 +155,14 @@ func (h *appendHandle) release() {
 	h.drop()
 }
 
-// endLine stores the unfinished line, if there is one. mu is held, as below.
+// endLine stores the unfinished line, or raw record, if there is one. mu is held, as below.
 func (h *appendHandle) endLine(ctx context.Context) error {
 	s := h.sink()
 	defer h.done(s)
-	if found, err := h.lines.End(s); !found || err != nil {
+	if found, err := h.splitter.End(s); !found || err != nil {
 		return err
 	}
-	s.batch.Sync = h.flags&syscall.O_DSYNC != 0
+	s.batch.Sync = h.flags&syscall.O_DSYNC != 0 || h.synced
 	return h.store(ctx, s)
 }
 
@@ -141,7 +180,7 @@ func (h *appendHandle) store(ctx context.Context, s *sink) error {
 
 // reserve has the tree's limit count what will be carried after the write.
 func (h *appendHandle) reserve() error {
-	more := int64(h.lines.Pending() - h.counted)
+	more := int64(h.splitter.Pending() - h.counted)
 	if more <= 0 {
 		return nil
 	}
@@ -155,14 +194,15 @@ func (h *appendHandle) reserve() error {
 
 // settle has the tree's limit count what is carried.
 func (h *appendHandle) settle() {
-	if more := h.lines.Carried() - h.counted; more != 0 {
+	if more := h.splitter.Carried() - h.counted; more != 0 {
 		h.tree.carried.Add(int64(more))
 		h.counted += more
 	}
 }
 
 func (h *appendHandle) drop() {
-	h.lines.Drop()
+	h.synced = false
+	h.splitter.Drop()
 	h.settle()
 }
 

@@ -91,7 +91,8 @@ type facts struct {
 }
 
 // factsOf finds out the facts of a node, of whose topic info is known. Files whose text is only
-// made when they are opened have no size, as in /proc.
+// made when they are opened have no size, as in /proc. Sizes that have to be counted are left to
+// stat: the kernel asks for attributes with every lookup, and listing, and does not use them then.
 func (t *Tree) factsOf(
 	cancel <-chan struct{}, n node, info *engine.TopicInfo,
 ) (facts, error) {
@@ -142,6 +143,9 @@ func (t *Tree) attr(cancel <-chan struct{}, n node, out *fuse.Attr) error {
 	}
 	if err == nil {
 		f, err = t.factsOf(cancel, n, &info)
+	}
+	if err == nil && n.kind.isCounted() {
+		f.size = t.sizeFormatted(n.topic, n.format(), &info)
 	}
 	gone := !n.kind.isDir() && isGone(err)
 	if err != nil && !gone {

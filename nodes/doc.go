@@ -3,9 +3,9 @@
 //	/                  topics as directories; mkdir makes one, rmdir removes one
 //	├── .puro/         status.json, errors
 //	└── TOPIC/
-//	    ├── append     write: every line is a record
-//	    ├── log        read: all records, then EOF
-//	    ├── stream     read: all records, then wait for more
+//	    ├── append     write: every line is a record; also append.jsonl, .tsv, .raw
+//	    ├── log        read: all records, then EOF; also log.jsonl, .tsv
+//	    ├── stream     read: all records, then wait for more; also stream.jsonl, .tsv, .raw
 //	    ├── from/POS   like stream, from elsewhere; looked up, not listed
 //	    ├── records/N  one record, any bytes; looked up, not listed
 //	    ├── keys/KEY   the newest value of a key

@@ -29,6 +29,9 @@ var (
 	errRecordRemoved = errors.New("the record was removed")
 	// errCarryFull is met by a write when all handles together carry too much of unfinished lines.
 	errCarryFull = errors.New("too many bytes of unfinished lines are held, end them with newlines")
+	// errNotInOrder is met by a write that does not go on where the last one of a raw record ended.
+	errNotInOrder = errors.New(
+		"a raw record is written from its beginning to its end, without holes (cp --sparse=never)")
 	// errNameTooLong is met by a name that is longer than a topic's may be.
 	errNameTooLong = errors.New("the name is too long for a topic")
 )
@@ -74,6 +77,7 @@ var errnos = []struct {
 	{errNoRecord, syscall.ENOENT},
 	{errRecordRemoved, syscall.ESTALE},
 	{errCarryFull, syscall.ENOBUFS},
+	{errNotInOrder, syscall.EINVAL},
 }
 
 // errnoOf returns what a program sees of err. An error of the operating system that is none of the

@@ -30,6 +30,7 @@ var (
 	ErrNoRecord      = errNoRecord
 	ErrRecordRemoved = errRecordRemoved
 	ErrCarryFull     = errCarryFull
+	ErrNotInOrder    = errNotInOrder
 	ErrNameTooLong   = errNameTooLong
 )
 

@@ -4,16 +4,18 @@ import (
 	"time"
 
 	"purofs/engine"
+	"purofs/nodes/codec"
 )
 
-// openFrom opens from/POSITION: a stream that begins there. The position is what it means at this
-// moment; ages are reckoned from now.
+// openFrom opens from/POSITION, of any format: a stream that begins there. The position is what it
+// means at this moment; ages are reckoned from now.
 func (t *Tree) openFrom(n node, nonblock bool) (*streamHandle, error) {
-	from, err := engine.ParsePosition(n.name, time.Now())
+	position, format := codec.CutSuffix(n.name)
+	from, err := engine.ParsePosition(position, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	h, err := t.openStream(n.topic, nonblock)
+	h, err := t.openStream(n.topic, format, nonblock)
 	if err != nil {
 		return nil, err
 	}
@@ -46,11 +48,17 @@ func (h *streamHandle) resolve(info *engine.TopicInfo) (next uint64, known bool,
 		return next, false, nil
 	}
 	h.base, h.from = reader.Text(), nil
+	if h.formatted != nil {
+		h.formatted.begin(mark{record: next})
+	}
 	return 0, true, nil
 }
 
-// sizeFrom is how much text there is from a position on.
+// sizeFrom is how much text there is from a position on, in the plain format.
 func (t *Tree) sizeFrom(n node, info *engine.TopicInfo) uint64 {
+	if n.format() != codec.Plain {
+		return 0
+	}
 	from, err := engine.ParsePosition(n.name, time.Now())
 	if err != nil {
 		return 0 // cannot be: it was looked up

@@ -1,6 +1,10 @@
 package nodes
 
-import "github.com/hanwen/go-fuse/v2/fuse"
+import (
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"purofs/nodes/codec"
+)
 
 // A kind says what a node is. Inode numbers are made of it, so a new one comes at the end.
 type kind uint8
@@ -77,6 +81,31 @@ func (k kind) isDir() bool {
 
 // isAppend tells whether nodes of the kind are written to make records.
 func (k kind) isAppend() bool { return kindAppend <= k && k <= kindAppendRaw }
+
+// isCounted tells whether the size of nodes of the kind has to be counted.
+func (k kind) isCounted() bool {
+	switch k {
+	case kindLogJSONL, kindLogTSV, kindStreamJSONL, kindStreamTSV:
+		return true
+	}
+	return false
+}
+
+// format is the format of the records in a node, Plain if it has none.
+func (n node) format() codec.Format {
+	switch n.kind {
+	case kindAppendJSONL, kindLogJSONL, kindStreamJSONL, kindCursorStreamJSONL:
+		return codec.JSONL
+	case kindAppendTSV, kindLogTSV, kindStreamTSV:
+		return codec.TSV
+	case kindAppendRaw, kindStreamRaw:
+		return codec.Raw
+	case kindFrom:
+		_, f := codec.CutSuffix(n.name)
+		return f
+	}
+	return codec.Plain
+}
 
 // isNamed tells whether nodes of the kind have names of their own.
 func (k kind) isNamed() bool {

@@ -7,6 +7,7 @@ import (
 
 	"purofs/engine"
 	"purofs/nodes"
+	"purofs/nodes/codec"
 )
 
 // A seekingReader counts the searches.
@@ -25,12 +26,15 @@ func (r *seekingReader) Seek(to engine.Position) error {
 // minutes.
 func TestReadingByLinesDoesNotSearch(t *testing.T) {
 	const readBytes = 4096
-	for _, file := range []string{"orders/log", "orders/stream", "orders/from/start"} {
+	for _, file := range []string{
+		"orders/log", "orders/stream", "orders/from/start",
+		"orders/log.jsonl", "orders/stream.tsv", "orders/from/start.jsonl",
+	} {
 		for _, line := range []string{"a", strings.Repeat("b", 100), strings.Repeat("c", 5000)} {
 			m := newMount(t, nil)
 			m.mkdir("orders")
-			text := strings.Repeat(line+"\n", 2000)
-			m.append("orders", text)
+			m.append("orders", strings.Repeat(line+"\n", 2000))
+			text := m.text("orders", formatOf(file))
 			seeks := 0
 			m.log.wrapReaders(func(r nodes.Reader) nodes.Reader { return &seekingReader{r, &seeks} })
 			fh := m.open(file, syscall.O_RDONLY)
@@ -51,4 +55,9 @@ func TestReadingByLinesDoesNotSearch(t *testing.T) {
 			}
 		}
 	}
+}
+
+func formatOf(file string) codec.Format {
+	_, format := codec.CutSuffix(file)
+	return format
 }

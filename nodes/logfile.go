@@ -7,31 +7,40 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"purofs/engine"
+	"purofs/nodes/codec"
 )
 
-// A logHandle is one open file log: the plain text of a topic, as a file that grows at its end.
-// Byte 0 is the first byte of the oldest record there is, so its size and its bytes agree at every
-// moment.
+// A logHandle is one open file log, of any format: the text of a topic, as a file that grows at its
+// end. Byte 0 is the first byte of the oldest record there is, so its size and its bytes agree at
+// every moment. In the formats besides the plain one it stays that of the oldest record when the
+// file was opened.
 //
-// Bytes that were lost to damage keep their places, so all others keep theirs: a read there is EIO,
-// as at a bad sector of a disk, and a read behind them is not.
+// In the plain format bytes that were lost to damage keep their places, so all others keep theirs:
+// a read there is EIO, as at a bad sector of a disk, and a read behind them is not. In the others
+// see formatReader.
 type logHandle struct {
 	tree  *Tree
 	topic *topic
 
-	mu   sync.Mutex // orders the reads, guards text
-	text textReader
+	mu        sync.Mutex // orders the reads, guards what follows
+	text      textReader
+	formatted *formatReader // nil in the plain format
 }
 
-func (t *Tree) openLog(tp *topic) (*logHandle, error) {
-	if _, err := t.info(tp); err != nil {
+func (t *Tree) openLog(tp *topic, f codec.Format) (*logHandle, error) {
+	info, err := t.info(tp)
+	if err != nil {
 		return nil, err
 	}
-	return &logHandle{tree: t, topic: tp, text: textReader{log: t.log, topic: tp.name}}, nil
+	h := &logHandle{tree: t, topic: tp, text: textReader{log: t.log, topic: tp.name}}
+	if f != codec.Plain {
+		h.formatted = newFormatReader(t.log, tp.name, f, info.First)
+	}
+	return h, nil
 }
 
 func (h *logHandle) read(in *fuse.ReadIn, req ReadRequest) {
-	n, err := h.readAt(req.Buffer(), in.Offset)
+	n, err := h.readAt(req.Buffer, in.Offset)
 	if err != nil {
 		h.tree.refused(h.topic.name, "read of log", err)
 		req.Fail(errnoOf(err))
@@ -40,7 +49,7 @@ func (h *logHandle) read(in *fuse.ReadIn, req ReadRequest) {
 	req.Reply(n)
 }
 
-func (h *logHandle) readAt(buf []byte, offset uint64) (int, error) {
+func (h *logHandle) readAt(buffer func() []byte, offset uint64) (int, error) {
 	info, err := h.tree.info(h.topic)
 	switch {
 	case errors.Is(err, errRemoved):
@@ -50,15 +59,28 @@ func (h *logHandle) readAt(buf []byte, offset uint64) (int, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if offset >= info.NextText-info.FirstText {
-		h.text.rest() // who waits for more by reading again and again shall hold nothing meanwhile
-		return 0, nil
+	n := 0
+	switch {
+	case h.formatted != nil:
+		n, err = h.formatted.read(buffer, offset, false, &info)
+	case offset < info.NextText-info.FirstText:
+		n, err = h.text.read(buffer(), info.FirstText+offset, false)
 	}
-	n, err := h.text.read(buf, info.FirstText+offset, false)
-	if errors.Is(err, engine.ErrNoTopic) {
+	if n == 0 && err == nil {
+		h.rest() // who waits for more by reading again and again shall hold nothing meanwhile
+	}
+	if errors.Is(err, engine.ErrNoTopic) || errors.Is(err, errBeyondEnd) {
 		return 0, nil
 	}
 	return n, err
+}
+
+// rest gives back what is held for reading on. mu is held.
+func (h *logHandle) rest() {
+	h.text.rest()
+	if h.formatted != nil {
+		h.formatted.rest()
+	}
 }
 
 func (h *logHandle) poll(*PollIn) uint32 { return pollIn }
@@ -67,4 +89,7 @@ func (h *logHandle) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.text.close()
+	if h.formatted != nil {
+		h.formatted.close()
+	}
 }

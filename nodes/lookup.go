@@ -8,6 +8,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"purofs/engine"
+	"purofs/nodes/codec"
 )
 
 // controlName is the directory of the mount's own files. No topic's name begins with it.
@@ -23,7 +24,11 @@ type dirent struct {
 var (
 	controlDir = []dirent{{"status.json", kindStatus}, {"errors", kindErrors}}
 	topicDir   = []dirent{
-		{"append", kindAppend}, {"log", kindLog}, {"stream", kindStream},
+		{"append", kindAppend}, {"append.jsonl", kindAppendJSONL}, {"append.tsv", kindAppendTSV},
+		{"append.raw", kindAppendRaw},
+		{"log", kindLog}, {"log.jsonl", kindLogJSONL}, {"log.tsv", kindLogTSV},
+		{"stream", kindStream}, {"stream.jsonl", kindStreamJSONL}, {"stream.tsv", kindStreamTSV},
+		{"stream.raw", kindStreamRaw},
 		{"from", kindFromDir}, {"records", kindRecordsDir}, {"keys", kindKeysDir},
 		{"info", kindInfo},
 	}
@@ -66,7 +71,8 @@ func (t *Tree) lookup(dir node, name string) (node, error) {
 	case kindTopic:
 		found.kind = findName(topicDir, name)
 	case kindFromDir:
-		if _, err := engine.ParsePosition(name, time.Now()); err != nil {
+		position, _ := codec.CutSuffix(name)
+		if _, err := engine.ParsePosition(position, time.Now()); err != nil {
 			return node{}, err
 		}
 		found.kind, found.name = kindFrom, name

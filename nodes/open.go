@@ -38,12 +38,12 @@ func (t *Tree) open(cancel <-chan struct{}, n node, flags uint32) (handle, error
 		return nil, syscall.EACCES
 	}
 	switch n.kind {
-	case kindAppend:
-		return t.openAppend(n.topic, flags)
-	case kindLog:
-		return t.openLog(n.topic)
-	case kindStream:
-		return t.openStream(n.topic, nonblock)
+	case kindAppend, kindAppendJSONL, kindAppendTSV, kindAppendRaw:
+		return t.openAppend(n.topic, n.format(), flags)
+	case kindLog, kindLogJSONL, kindLogTSV:
+		return t.openLog(n.topic, n.format())
+	case kindStream, kindStreamJSONL, kindStreamTSV, kindStreamRaw:
+		return t.openStream(n.topic, n.format(), nonblock)
 	case kindFrom:
 		return t.openFrom(n, nonblock)
 	case kindRecord, kindKey:

@@ -63,7 +63,10 @@ func (t *Tree) RemoveXAttr(_ <-chan struct{}, in *fuse.InHeader, _ string) fuse.
 	return t.refuse(in.NodeId, "removexattr")
 }
 
-// Fallocate is refused.
+// Fallocate is refused. Tools that copy files with holes in them make the holes with it.
 func (t *Tree) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
+	if h, ok := t.handles.get(in.Fh).(*appendHandle); ok {
+		h.giveUp()
+	}
 	return t.refuse(in.NodeId, "fallocate")
 }

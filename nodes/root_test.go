@@ -59,7 +59,9 @@ func TestReadDir(t *testing.T) {
 	}{
 		{"", []string{".", "..", ".puro", "b", "a", "c"}}, // in the order in which they came
 		{".puro", []string{".", "..", "status.json", "errors"}},
-		{"a", []string{".", "..", "append", "log", "stream", "from", "records", "keys", "info"}},
+		{"a", []string{".", "..", "append", "append.jsonl", "append.tsv",
+			"append.raw", "log", "log.jsonl", "log.tsv", "stream", "stream.jsonl", "stream.tsv",
+			"stream.raw", "from", "records", "keys", "info"}},
 		{"a/from", []string{".", ".."}},
 	}
 	for _, test := range tests {

@@ -8,6 +8,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"purofs/engine"
+	"purofs/nodes/codec"
 )
 
 // splitReadBytes is the size from which on a READ may be a part of a larger read(2): the kernel
@@ -15,8 +16,9 @@ import (
 // have to be waited for, such a READ is never filled to its last byte.
 const splitReadBytes = 64 << 10
 
-// A streamHandle is one open file stream or from/POSITION: the plain text of a topic from some
-// place on, without an end. Byte 0 of the file is the byte at base of the text.
+// A streamHandle is one open file stream or from/POSITION, of any format: the text of a topic from
+// some place on, without an end. In the plain format byte 0 of the file is the byte at base of the
+// topic's text; in the others the place is the business of formatted.
 //
 // A read returns what is there at once, and waits if that is nothing. Any earlier place can be read
 // again. Bytes that are lost, to damage or to retention, are reported once (EIO, EPIPE); the file
@@ -26,9 +28,10 @@ type streamHandle struct {
 	topic    *topic
 	nonblock bool // O_NONBLOCK at open
 
-	mu   sync.Mutex // orders the reads, guards what follows
-	text textReader
-	base uint64
+	mu        sync.Mutex // orders the reads, guards what follows
+	text      textReader
+	base      uint64
+	formatted *formatReader // nil in the plain format
 	// from is where the file begins, until that record is there: then base is known, and from nil.
 	from *engine.Position
 	last uint64 // file offset behind the last byte that was read
@@ -36,15 +39,19 @@ type streamHandle struct {
 	polled pollWatch
 }
 
-func (t *Tree) openStream(tp *topic, nonblock bool) (*streamHandle, error) {
+func (t *Tree) openStream(tp *topic, f codec.Format, nonblock bool) (*streamHandle, error) {
 	info, err := t.info(tp)
 	if err != nil {
 		return nil, err
 	}
-	return &streamHandle{
+	h := &streamHandle{
 		tree: t, topic: tp, nonblock: nonblock, base: info.FirstText,
 		text: textReader{log: t.log, topic: tp.name},
-	}, nil
+	}
+	if f != codec.Plain {
+		h.formatted = newFormatReader(t.log, tp.name, f, info.First)
+	}
+	return h, nil
 }
 
 // A readResult is what a read of a stream has come to.
@@ -95,6 +102,9 @@ func (h *streamHandle) readAt(buffer func() []byte, offset uint64, woken bool) r
 	} else if !known {
 		return readResult{wait: true, next: next}
 	}
+	if h.formatted != nil {
+		return h.readFormatted(buffer, offset, &info)
+	}
 	place := h.base + offset
 	switch {
 	case place > info.NextText || place < h.base:
@@ -109,12 +119,38 @@ func (h *streamHandle) readAt(buffer func() []byte, offset uint64, woken bool) r
 	return h.fill(buffer(), offset, place, &info)
 }
 
+// readFormatted is the rest of readAt in the formats besides the plain one.
+func (h *streamHandle) readFormatted(
+	buffer func() []byte, offset uint64, info *engine.TopicInfo,
+) readResult {
+	room := func() []byte { return unsplit(buffer()) }
+	n, err := h.formatted.read(room, offset, true, info)
+	switch {
+	case n > 0:
+		h.last = offset + uint64(n)
+		return readResult{n: n}
+	case err == nil:
+		h.formatted.rest()
+		return readResult{wait: true, next: h.formatted.at.record}
+	case errors.Is(err, errBeyondEnd):
+		return readResult{err: errnoOf(err)}
+	case errors.Is(err, engine.ErrNoTopic):
+		return readResult{}
+	}
+	return h.failed(err)
+}
+
+// unsplit is the part of the room for a read that may be filled.
+func unsplit(buf []byte) []byte {
+	if len(buf) >= splitReadBytes {
+		return buf[:len(buf)-1]
+	}
+	return buf
+}
+
 // fill reads what is there at a place before the end of the text.
 func (h *streamHandle) fill(buf []byte, offset, place uint64, info *engine.TopicInfo) readResult {
-	if len(buf) >= splitReadBytes {
-		buf = buf[:len(buf)-1]
-	}
-	n, err := h.text.read(buf, place, true)
+	n, err := h.text.read(unsplit(buf), place, true)
 	switch {
 	case err == nil && n > 0:
 		h.last = offset + uint64(n)
@@ -141,6 +177,9 @@ func (h *streamHandle) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.text.close()
+	if h.formatted != nil {
+		h.formatted.close()
+	}
 }
 
 // readable tells whether a read where the last one ended would return at once; if not, next is the
@@ -157,6 +196,9 @@ func (h *streamHandle) readable() (next uint64, ready bool) {
 	}
 	if next, known, err := h.resolve(&info); err != nil || !known {
 		return next, err != nil
+	}
+	if h.formatted != nil {
+		return h.formatted.readable(h.last, &info)
 	}
 	return info.Next, h.base+h.last != info.NextText
 }

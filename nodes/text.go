@@ -23,14 +23,8 @@ type textReader struct {
 
 	pending error // met behind bytes that were delivered: the next read is told
 
-	// recent is what the last small read delivered, up to the place recentEnd, where the reader
-	// stands. A shell that reads lines seeks back to the end of each, and gets the rest from here.
-	recent    []byte
-	recentEnd uint64
+	recent recentRead // up to where the reader stands
 }
-
-// recentBytesMax is up to which size a read is kept: bash reads 4 KiB at a time.
-const recentBytesMax = 8 << 10
 
 // read fills buf with the text from place on and returns how much it got: 0 if there is nothing
 // yet. place is not behind the end of the text. With whole set, a record that does not fit into the
@@ -40,32 +34,11 @@ const recentBytesMax = 8 << 10
 // it, lost tells where sound text begins. errLost is returned for a place whose bytes are lost for
 // good.
 func (t *textReader) read(buf []byte, place uint64, whole bool) (int, error) {
-	n := t.again(buf, place)
+	n := t.recent.again(buf, place)
 	n, err := t.fill(buf, n, place, whole)
-	t.remember(buf[:n], place)
+	t.recent.remember(buf[:n], place)
 	return n, err
 }
-
-// again gives what was read last once more, from place on, and returns how much that is.
-func (t *textReader) again(buf []byte, place uint64) int {
-	begin := t.recentEnd - uint64(len(t.recent))
-	if place < begin || place >= t.recentEnd {
-		return 0
-	}
-	return copy(buf, t.recent[place-begin:])
-}
-
-// remember keeps what was read at place, if it is little.
-func (t *textReader) remember(read []byte, place uint64) {
-	if end := place + uint64(len(read)); len(read) <= recentBytesMax && end >= t.recentEnd {
-		t.recent, t.recentEnd = append(t.recent[:0], read...), end
-	} else if end > t.recentEnd {
-		t.forget()
-	}
-}
-
-// forget gives back what was kept.
-func (t *textReader) forget() { t.recent, t.recentEnd = nil, 0 }
 
 // fill is read behind the first n bytes, which buf has already.
 func (t *textReader) fill(buf []byte, n int, place uint64, whole bool) (int, error) {
@@ -177,7 +150,7 @@ func (t *textReader) sound(place uint64) uint64 {
 // rest gives back what is held for reading on. A reader at its end stays where it is, so that what
 // comes next is found without a search.
 func (t *textReader) rest() {
-	t.forget()
+	t.recent.forget()
 	if t.reader != nil && !t.atEnd {
 		t.close()
 	}

@@ -37,6 +37,9 @@ func (t *Tree) setAttr(cancel <-chan struct{}, n node, in *fuse.SetAttrIn, out *
 		return err
 	}
 	if in.Valid&setSize != 0 && (!n.kind.isAppend() || in.Size != 0) {
+		if h, ok := t.handles.get(in.Fh).(*appendHandle); ok && in.Valid&fuse.FATTR_FH != 0 {
+			h.giveUp()
+		}
 		return errNotAllowed
 	}
 	if in.Valid&setTimes != 0 && !n.kind.isAppend() && n.kind != kindTopic {

@@ -3,6 +3,8 @@ package nodes
 import (
 	"sync"
 	"sync/atomic"
+
+	"purofs/nodes/codec"
 )
 
 // A topic is what the tree knows of one topic. A topic that is removed and made again is another
@@ -18,6 +20,8 @@ type topic struct {
 	seen atomic.Bool
 	// removed is set for ever when the topic was seen and is gone.
 	removed atomic.Bool
+
+	sizes [codec.Raw]textSize // of its text in the formats that have to be counted
 
 	lookups uint64 // that the kernel has not forgotten; guarded by topicTable.mu
 }

@@ -99,6 +99,28 @@ func (p *piece) encode(dst []byte, from int) (wrote, read int) {
 	return wrote, read
 }
 
+// size is how many bytes the piece is written as.
+func (p *piece) size() int {
+	n := len(p.bytes)
+	switch {
+	case p.base64:
+		return base64.StdEncoding.EncodedLen(n)
+	case p.escapes == nil:
+		return n
+	}
+	for rest := p.bytes; ; rest = rest[1:] {
+		rest = rest[plainBytes(rest, p.escapes):]
+		switch {
+		case len(rest) == 0:
+			return n
+		case p.escapes[rest[0]] == 'u':
+			n += 5
+		default:
+			n++
+		}
+	}
+}
+
 const hexDigits = "0123456789abcdef"
 
 // put writes an escaped byte, if there is room, and returns how many bytes it took.

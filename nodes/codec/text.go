@@ -64,6 +64,12 @@ func (t *Text) Set(offset uint64, at time.Time, key, value []byte) {
 	t.rewind()
 }
 
+// Clear makes it the text of no record, and lets go of the last one's key and value.
+func (t *Text) Clear() {
+	t.pieces, t.count = [len(t.pieces)]piece{}, 0
+	t.rewind()
+}
+
 func (t *Text) setJSON(offset uint64, at time.Time, key, value []byte) {
 	if len(t.stamp) == 0 || !at.Equal(t.time) {
 		t.time, t.stamp = at, at.UTC().AppendFormat(t.stamp[:0], timeLayout)
@@ -116,6 +122,15 @@ func (t *Text) Copy(dst []byte, skip uint64) int {
 		}
 	}
 	return t.copyOn(dst)
+}
+
+// Len is the number of bytes of the text, found without making them.
+func (t *Text) Len() uint64 {
+	n := 0
+	for i := range t.pieces[:t.count] {
+		n += t.pieces[i].size()
+	}
+	return uint64(n)
 }
 
 // Place is where the last Copy ended in the text.

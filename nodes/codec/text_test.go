@@ -99,6 +99,9 @@ func TestTextFromAnywhere(t *testing.T) {
 					}
 				}
 			}
+			if n := text.Len(); n != uint64(len(whole)) {
+				t.Errorf("%s: length %d of a text of %d bytes", format.Suffix(), n, len(whole))
+			}
 			if n := text.Copy(make([]byte, 1), uint64(len(whole)+1)); n != 0 {
 				t.Errorf("%s: %d bytes behind the end", format.Suffix(), n)
 			}
@@ -116,8 +119,8 @@ func FuzzText(f *testing.F) {
 			text := codec.NewText(format)
 			text.Set(42, someTime, key, value)
 			whole := copyAll(text, 7)
-			if again := copyAll(text, 64<<10); again != whole {
-				t.Fatalf("%s: %q, then %q", format.Suffix(), whole, again)
+			if again := copyAll(text, 64<<10); again != whole || text.Len() != uint64(len(whole)) {
+				t.Fatalf("%s: %q of %d bytes, then %q", format.Suffix(), whole, text.Len(), again)
 			}
 			var got pairs
 			got.written(t, codec.NewSplitter(format, len(value)), []byte(whole+whole), cuts)

@@ -7,24 +7,25 @@ type Whole struct {
 	valueBytes int
 	carry      []byte
 	rest       []byte // of the last Split, to be kept
-	refusing   bool
+	refusal    error  // why the record was given up, and so is the rest of it
 }
 
 // Split implements Splitter; no write completes a record.
 func (w *Whole) Split(data []byte, _ Sink) error {
 	w.rest = nil
-	if w.refusing || len(w.carry)+len(data) > w.valueBytes {
-		w.Refuse()
-		return ErrTooLong
+	if w.refusal == nil && len(w.carry)+len(data) > w.valueBytes {
+		w.Refuse(ErrTooLong)
 	}
-	w.rest = data
-	return nil
+	if w.refusal == nil {
+		w.rest = data
+	}
+	return w.refusal
 }
 
-// Refuse gives up the record, as if it was too long.
-func (w *Whole) Refuse() {
+// Refuse gives up the record for a reason of the caller's, which Split returns until End.
+func (w *Whole) Refuse(reason error) {
 	w.Drop()
-	w.refusing = true
+	w.refusal = reason
 }
 
 // Keep implements Splitter.
@@ -35,7 +36,7 @@ func (w *Whole) Keep() {
 
 // End implements Splitter.
 func (w *Whole) End(sink Sink) (bool, error) {
-	w.refusing = false
+	w.refusal = nil
 	if len(w.carry) == 0 {
 		return false, nil
 	}
