@@ -125,7 +125,7 @@ func (l *Log) checkpoint(durable bool) error {
 // writeCheckpoint replaces the checkpoint file. One that a power cut spoils is recognised and not
 // used, so only those are synced that tell what is on the disk.
 func (l *Log) writeCheckpoint(b []byte, durable bool) error {
-	file, err := l.dir.OpenFile(checkpointNew, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.filePerm())
+	file, err := l.dir.OpenFile(checkpointNew, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.table.filePerm())
 	if err != nil {
 		return err
 	}

@@ -181,7 +181,7 @@ func (l *Log) makeCursorFile(topic, name string) error {
 		return err
 	}
 	making := path.Join(dir, cursorNew)
-	file, err := l.dir.OpenFile(making, os.O_RDWR|os.O_CREATE|os.O_TRUNC, l.filePerm())
+	file, err := l.dir.OpenFile(making, os.O_RDWR|os.O_CREATE|os.O_TRUNC, l.table.filePerm())
 	if err != nil {
 		return err
 	}

@@ -76,6 +76,9 @@
 //	cursor.go, cursors.go             durable positions; their files, when they are synced, and
 //	                                  what they are worth after a power cut: cursor*.go
 //	verify.go, status.go, trouble.go  what state it all is in
+//	sweep.go, besides.go              what Verify and Repair walk with, and over
+//	repair.go, mend.go                Repair: what there is to do, and doing it
+//	inspect.go, inspect_records.go    Inspect: any segment file, piece by piece
 //
 // Below it are the packages segment (one file: locks, scanning, repair), index (places of a topic
 // in a segment), format (bytes) and disk (the one way to files, where tests put faults).

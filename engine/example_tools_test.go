@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -45,4 +46,27 @@ func ExampleInspect() {
 	// 9 block
 	//   orders 0 two coffees
 	//   orders 1 a tea
+}
+
+// Repair makes a store sound again; PlanRepair only says how.
+func ExampleRepair() {
+	l, done := exampleLog()
+	defer done()
+	exampleAppend(l, "orders", "two coffees", "a tea")
+
+	ctx, dir := context.Background(), l.Status().Dir
+	plan, err := engine.PlanRepair(ctx, dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, step := range plan.Steps {
+		fmt.Println(step.File, step.Pos, step.End, step.Found, step.Action)
+	}
+	if len(plan.Steps) > 0 {
+		if _, err := engine.Repair(ctx, dir, engine.Options{}, nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println("steps:", len(plan.Steps))
+	// Output: steps: 0
 }

@@ -171,7 +171,7 @@ func (i *Inspector) find() error {
 	}
 	size = max(pos, size)
 	switch {
-	case errors.Is(err, io.EOF) && i.scan.Sealed() && i.isBareTombstone(pos, size):
+	case errors.Is(err, io.EOF) && i.scan.Sealed() && pos < i.scan.Pos():
 		i.found(PieceTombstone, pos, size, "")
 	case errors.Is(err, io.EOF) && pos < size:
 		i.found(PieceUnsound, pos, size, "nothing is valid behind a tombstone")
@@ -186,11 +186,6 @@ func (i *Inspector) find() error {
 		return err
 	}
 	return nil
-}
-
-// isBareTombstone tells whether what ends the file is too small to be a block.
-func (i *Inspector) isBareTombstone(pos, size int64) bool {
-	return size > pos && size-pos < format.StartBytes
 }
 
 // found notes a piece, and reads the header of one that has room for it.

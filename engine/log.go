@@ -120,7 +120,7 @@ func (l *Log) firstSegment() error {
 		return fmt.Errorf("%w: it holds no segment (a read-only log is not made)", ErrNotStore)
 	}
 	l.table.storeID = newStoreID()
-	seg, err := segment.Create(l.dir, 0, l.filePerm())
+	seg, err := segment.Create(l.dir, 0, l.table.filePerm())
 	if err == nil {
 		err = seg.Close()
 	}
@@ -131,7 +131,7 @@ func (l *Log) firstSegment() error {
 }
 
 // filePerm is the mode of new segments: who may use the directory may use what is in it.
-func (l *Log) filePerm() fs.FileMode { return fs.FileMode(l.table.mode&0o666) | 0o600 }
+func (t *table) filePerm() fs.FileMode { return fs.FileMode(t.mode&0o666) | 0o600 }
 
 // Close ends the log: waiting readers are woken, appends that have begun finish, and what the sync
 // mode promises is done. Every later call returns ErrClosed.

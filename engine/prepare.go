@@ -94,7 +94,7 @@ func (l *Log) createNext() error {
 	if next == 0 {
 		return fmt.Errorf("segment numbers are used up: %w", ErrTooLarge)
 	}
-	seg, err := segment.Create(l.dir, next, l.filePerm())
+	seg, err := segment.Create(l.dir, next, l.table.filePerm())
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}

@@ -26,7 +26,7 @@ type sweep struct {
 // An ending is how a segment ends.
 type ending struct {
 	state  string // see VerifyReport.Tail
-	pos    int64  // behind the last sound block
+	pos    int64  // behind the last sound block, or the tombstone
 	size   int64  // of the file
 	magic  bool   // it begins with the magic: purofs started it
 	damage *DamageError

@@ -44,13 +44,12 @@ const verifyDamageMax = 10_000
 func Verify(
 	ctx context.Context, dir string, progress func(done, total int64),
 ) (VerifyReport, error) {
-	v := &verifier{
-		progress: progress,
-		table:    table{topics: make(map[string]*topicState)},
-		seen:     make(map[*topicState]int),
+	v := newVerifier(progress)
+	root, err := openStore(dir, true, nil, &v.table)
+	if err == nil {
+		err = v.run(ctx, root)
+		root.Close()
 	}
-	err := v.run(ctx, dir)
-	v.report.Topics = v.table.live
 	if err != nil {
 		err = fmt.Errorf("verifying store %s: %w", dir, err)
 	}
@@ -59,6 +58,7 @@ func Verify(
 
 type verifier struct {
 	report   VerifyReport
+	problem  func(p problem) // for Repair, nil otherwise
 	progress func(done, total int64)
 	total    int64
 	done     int64 // bytes of the segments that are finished
@@ -69,12 +69,15 @@ type verifier struct {
 	seen map[*topicState]int
 }
 
-func (v *verifier) run(ctx context.Context, dir string) error {
-	root, err := openStore(dir, true, nil, &v.table)
-	if err != nil {
-		return err
+func newVerifier(progress func(done, total int64)) *verifier {
+	return &verifier{
+		progress: progress,
+		table:    table{topics: make(map[string]*topicState)},
+		seen:     make(map[*topicState]int),
 	}
-	defer root.Close()
+}
+
+func (v *verifier) run(ctx context.Context, root *disk.Dir) error {
 	orders, err := segmentsOf(root)
 	if err != nil {
 		return err
@@ -99,13 +102,14 @@ func (v *verifier) run(ctx context.Context, dir string) error {
 			break
 		}
 		if i > 0 && orders[i-1]+1 != order {
-			v.damaged(&DamageError{Segment: orders[i-1] + 1, Pos: 0, End: -1,
+			v.damaged(problemMissing, &DamageError{Segment: orders[i-1] + 1, Pos: 0, End: -1,
 				Reason: fmt.Sprintf("it is missing, though %s is there", segment.Name(order))})
 		}
 		if err := v.segment(ctx, root, order, i >= begun); err != nil {
 			return err
 		}
 	}
+	v.report.Topics = v.table.live
 	return v.besides(root)
 }
 
@@ -127,7 +131,7 @@ func newestBegun(root *disk.Dir, orders []uint32) (int, error) {
 // it.
 func (v *verifier) segment(ctx context.Context, root *disk.Dir, order uint32, last bool) error {
 	if info, err := root.Lstat(segment.Name(order)); err == nil && !info.Mode().IsRegular() {
-		v.damaged(&DamageError{Segment: order, Pos: 0, End: -1,
+		v.damaged(problemNoFile, &DamageError{Segment: order, Pos: 0, End: -1,
 			Reason: fmt.Sprintf("it is not a regular file but %v", info.Mode().Type())})
 		return nil
 	}
@@ -140,10 +144,10 @@ func (v *verifier) segment(ctx context.Context, root *disk.Dir, order uint32, la
 		seg:   seg,
 		block: func(b *segment.Block, wrong error) { v.block(order, b, wrong) },
 		damage: func(d *DamageError) error {
-			v.damaged(d)
+			v.damaged(problemUnsound, d)
 			return nil
 		},
-		tell: v.tell,
+		tell: v.progressed,
 	}
 	end, err := s.run(ctx)
 	if err != nil {
@@ -153,7 +157,7 @@ func (v *verifier) segment(ctx context.Context, root *disk.Dir, order uint32, la
 	return nil
 }
 
-func (v *verifier) tell(pos int64) {
+func (v *verifier) progressed(pos int64) {
 	if v.progress != nil {
 		v.progress(v.done+pos, v.total)
 	}
@@ -174,7 +178,7 @@ func (v *verifier) block(order uint32, b *segment.Block, wrong error) {
 		v.report.Records += int64(run.Records)
 		jumps := b.Header && !b.Sparse && t.exists && run.Offset != t.Next
 		if jumps && (run.Offset < t.Next || v.seen[t] == v.lost) {
-			v.damaged(&DamageError{Segment: order, Pos: b.Pos, End: b.End, Reason: fmt.Sprintf(
+			v.damaged(problemWrong, &DamageError{Segment: order, Pos: b.Pos, End: b.End, Reason: fmt.Sprintf(
 				"offsets of topic %.64q go from %d to %d", t.Name, t.Next, run.Offset)})
 		}
 		if v.lost > 0 {
@@ -185,35 +189,55 @@ func (v *verifier) block(order uint32, b *segment.Block, wrong error) {
 		wrong = refused
 	}
 	if wrong != nil {
-		v.damaged(&DamageError{Segment: order, Pos: b.Pos, End: b.End, Reason: wrong.Error()})
+		v.damaged(problemWrong, &DamageError{
+			Segment: order, Pos: b.Pos, End: b.End, Reason: wrong.Error()})
 	}
 }
 
 // end takes note of how a segment ends.
 func (v *verifier) end(order uint32, e ending, last bool) {
-	if e.damage != nil {
-		v.damaged(e.damage)
-	}
+	rest := DamageError{Segment: order, Pos: e.pos, End: e.size}
 	switch {
-	case last:
-		v.report.Tail = e.state
-		if e.state == "torn" {
-			v.report.TornBytes = max(0, e.size-e.pos)
+	case e.damage != nil:
+		kind := problemUnsound
+		if !segment.CanReplace(e.pos, e.size) {
+			kind = problemTail
 		}
+		v.damaged(kind, e.damage)
+	case e.state == "sealed" && e.pos < e.size:
+		rest.Reason = "bytes stand behind its tombstone"
+		v.damaged(problemTail, &rest)
+	case e.state == "torn" && last:
+		v.report.TornBytes = max(0, e.size-e.pos)
+		rest.Reason = "it ends within a block, which its producer did not finish"
+		v.tell(problemTail, &rest)
 	case e.state == "torn":
-		v.damaged(&DamageError{Segment: order, Pos: e.pos, End: e.size,
-			Reason: "it ends within a block, though it is not the newest segment"})
-	case e.state == "clean" && e.magic:
-		v.note("%s has no tombstone, though it is not the newest segment", segment.Name(order))
+		rest.Reason = "it ends within a block, though it is not the newest segment"
+		v.damaged(problemTail, &rest)
+	case e.state == "clean" && e.magic && !last:
+		rest.Reason = "it has no tombstone, though it is not the newest segment"
+		v.tell(problemUnsealed, &rest)
+		v.note("segment %s: %s", segment.Name(order), rest.Reason)
+	}
+	if last {
+		v.report.Tail = e.state
 	}
 	v.done += e.size
 	v.report.Bytes += e.size
-	v.tell(0)
+	v.progressed(0)
 }
 
-func (v *verifier) damaged(d *DamageError) {
+func (v *verifier) damaged(kind problemKind, d *DamageError) {
 	v.lost++
 	if len(v.report.Damage) < verifyDamageMax {
 		v.report.Damage = append(v.report.Damage, d)
+	}
+	v.tell(kind, d)
+}
+
+// tell tells Repair.
+func (v *verifier) tell(kind problemKind, d *DamageError) {
+	if v.problem != nil {
+		v.problem(problem{kind, d})
 	}
 }

@@ -12,7 +12,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // it could not be done
 	exitUsage   = 2 // the command line is wrong
-	exitDamage  = 3 // verify or dump found damage
+	exitDamage  = 3 // verify or dump found damage, or repair has something to do
 )
 
 // errDamageFound ends a command that has printed which damage it found.

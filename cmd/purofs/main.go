@@ -49,6 +49,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newTopicsCommand(env),
 		newVerifyCommand(env),
 		newDumpCommand(env),
+		newRepairCommand(env),
 		newVersionCommand(env),
 	)
 	return root

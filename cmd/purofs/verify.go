@@ -124,17 +124,23 @@ func (c *verifyCommand) printJSON(store string, report engine.VerifyReport) erro
 		Records:   report.Records,
 		End:       report.Tail,
 		TornBytes: report.TornBytes,
-		Damage:    []damageLine{},
+		Damage:    damageLines(report.Damage),
 		Notes:     append([]string{}, report.Notes...),
-	}
-	for _, damage := range report.Damage {
-		place := damageLine{Segment: damage.Segment, From: damage.Pos, Reason: damage.Reason}
-		if damage.End >= 0 {
-			place.To = &damage.End
-		}
-		line.Damage = append(line.Damage, place)
 	}
 	encoder := json.NewEncoder(c.env.out)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(line)
+}
+
+// damageLines are damaged places as JSON.
+func damageLines(damage []*engine.DamageError) []damageLine {
+	lines := []damageLine{}
+	for _, d := range damage {
+		line := damageLine{Segment: d.Segment, From: d.Pos, Reason: d.Reason}
+		if d.End >= 0 {
+			line.To = &d.End
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }

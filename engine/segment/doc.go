@@ -5,8 +5,9 @@
 //
 //   - A block that was appended is seen whole or not at all, by every process, at every moment: it
 //     is written with a low signal behind the last sound block, and then one byte is changed.
-//   - A segment only grows. Nothing below its last sound block is ever changed, and nothing is
-//     truncated but a torn tail, under the producer's lock and after its bytes were kept.
+//   - A segment only grows. No sound block is ever changed, and nothing is truncated but a torn
+//     tail, under the producer's lock and after its bytes were kept. Replace, for who decides to
+//     repair, changes damaged bytes in their place, under the same conditions.
 //   - A Scanner never yields a block that is not sound as far as it looked: its frame, its header,
 //     and, where it was told to read bodies, their checks.
 //
@@ -28,5 +29,5 @@
 //	scan.go    Scanner: from block to block
 //	block.go   what stands inside a block
 //	resync.go  what an unsound place is, and where sound blocks begin again
-//	repair.go  keeping and removing a torn tail
+//	repair.go  keeping and removing a torn tail, and replacing what is damaged
 package segment

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"purofs/engine/disk"
+	"purofs/engine/format"
 )
 
 // LostDir is the directory of a store in which the bytes that repairs removed are kept.
@@ -17,7 +18,7 @@ const LostDir = "lost"
 // first copied to a new file in LostDir, whose name within the store is returned. The caller holds
 // the producer's lock.
 func (s *Segment) Repair(dir *disk.Dir, pos int64) (kept string, err error) {
-	kept, err = s.keep(dir, pos)
+	kept, err = s.keep(dir, pos, NoLimit)
 	if err != nil {
 		return "", fmt.Errorf("keeping the torn tail of %s: %w", Name(s.order), err)
 	}
@@ -28,8 +29,80 @@ func (s *Segment) Repair(dir *disk.Dir, pos int64) (kept string, err error) {
 	return kept, s.Sync()
 }
 
-// keep copies the bytes behind pos to a file that a power cut cannot take away.
-func (s *Segment) keep(dir *disk.Dir, pos int64) (name string, err error) {
+// Replace puts blocks that say so in the place of bytes that are not sound, from pos to end, which
+// have to be a size that format.CanFill. The bytes are first copied to a new file in LostDir, whose
+// name within the store is returned. Nothing else moves or changes, so whoever reads or follows the
+// segment meanwhile is not disturbed. The caller holds the producer's lock.
+//
+// At every moment the place is either not sound or holds such blocks, whatever reaches the disk of
+// it: a block's signal is raised when all of it is there. A repair that ends on the way is simply
+// done again.
+func (s *Segment) Replace(dir *disk.Dir, pos, end int64) (kept string, err error) {
+	kept, err = s.keep(dir, pos, end)
+	if err != nil {
+		return "", fmt.Errorf("keeping damaged bytes of %s: %w", Name(s.order), err)
+	}
+	if err := s.fill(pos, end, kept); err != nil {
+		return kept, fmt.Errorf("replacing damaged bytes of %s: %w", Name(s.order), err)
+	}
+	return kept, nil
+}
+
+// fill writes the blocks of Replace. The last one comes first: then what stands before them goes on
+// being damage with something behind it, and never looks like a torn tail.
+func (s *Segment) fill(pos, end int64, note string) error {
+	magic := pos == 0 && magicFits(end)
+	from := pos
+	if magic {
+		from = int64(len(format.Magic))
+	}
+	for end > from {
+		n := min(end-from, format.LostBytesMax)
+		if rest := end - from - n; rest > 0 && !format.CanFill(rest) {
+			n -= format.LostBytesMin
+		}
+		if err := s.fillOne(end-n, int(n), note); err != nil {
+			return err
+		}
+		end -= n
+	}
+	if !magic {
+		return nil
+	}
+	if _, err := s.file.WriteAt(format.Magic[:], 0); err != nil {
+		return err
+	}
+	return s.Sync()
+}
+
+// magicFits tells whether a segment whose first bytes up to end are lost can begin with a magic.
+func magicFits(end int64) bool {
+	rest := end - int64(len(format.Magic))
+	return rest == 0 || rest > 0 && format.CanFill(rest)
+}
+
+// CanReplace tells whether Replace can fill that place.
+func CanReplace(pos, end int64) bool {
+	return format.CanFill(end-pos) || pos == 0 && magicFits(end)
+}
+
+func (s *Segment) fillOne(pos int64, n int, note string) error {
+	block := format.AppendLost(nil, n, note)
+	if _, err := s.file.WriteAt(block, pos); err != nil {
+		return err
+	}
+	// These bytes are not appended, so no file system orders them before the signal by itself.
+	if err := s.Sync(); err != nil {
+		return err
+	}
+	if _, err := s.file.WriteAt(raised[:], pos+format.SignalOffset); err != nil {
+		return err
+	}
+	return s.Sync()
+}
+
+// keep copies the bytes from pos to end to a file that a power cut cannot take away.
+func (s *Segment) keep(dir *disk.Dir, pos, end int64) (name string, err error) {
 	if err := dir.Mkdir(LostDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
@@ -43,7 +116,7 @@ func (s *Segment) keep(dir *disk.Dir, pos int64) (name string, err error) {
 			err = errors.Join(err, dir.Remove(name)) // half a copy would only mislead
 		}
 	}()
-	if _, err := io.Copy(file, io.NewSectionReader(s, pos, NoLimit-pos)); err != nil {
+	if _, err := io.Copy(file, io.NewSectionReader(s, pos, end-pos)); err != nil {
 		return name, err
 	}
 	if err := file.Sync(); err != nil {
@@ -57,7 +130,35 @@ func (s *Segment) keep(dir *disk.Dir, pos int64) (name string, err error) {
 	return name, errors.Join(lost.Sync(), dir.Sync())
 }
 
-// lostFilesMax is how many torn tails of one place are kept.
+// MoveToLost moves a file of the store to LostDir, and returns its new name within the store.
+func MoveToLost(dir *disk.Dir, name string) (kept string, err error) {
+	if err := dir.Mkdir(LostDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	lost, err := dir.OpenDir(LostDir)
+	if err != nil {
+		return "", err
+	}
+	defer lost.Close()
+	for i := range lostFilesMax {
+		kept := fmt.Sprintf("%s.%d", name, i)
+		if _, err := lost.Lstat(kept); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		kept = LostDir + "/" + kept
+		if err := dir.Rename(name, kept); err != nil {
+			return "", err
+		}
+		return kept, errors.Join(lost.Sync(), dir.Sync())
+	}
+	return "", lostFull(name)
+}
+
+func lostFull(of string) error {
+	return fmt.Errorf("%s holds %d files of %s already: move them away", LostDir, lostFilesMax, of)
+}
+
+// lostFilesMax is how many files of one place are kept.
 const lostFilesMax = 10_000
 
 // createLost makes a new file for the bytes from pos on of a segment.
@@ -69,6 +170,5 @@ func createLost(dir *disk.Dir, order uint32, pos int64) (*disk.File, string, err
 			return file, name, err
 		}
 	}
-	return nil, "", fmt.Errorf("%s holds %d tails of this place already: move them away",
-		LostDir, lostFilesMax)
+	return nil, "", lostFull(fmt.Sprintf("byte %d of %s", pos, Name(order)))
 }

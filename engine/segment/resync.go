@@ -14,6 +14,7 @@ import (
 func (s *Scanner) bareTombstone(head []byte) error {
 	if isTombstone(head) {
 		s.sealed = true
+		s.pos += int64(len(head))
 		return io.EOF
 	}
 	return ErrTorn
