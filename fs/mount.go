@@ -142,7 +142,8 @@ func (m *Mounted) run() {
 	defer close(m.ended)
 	var detachErr, err error
 	select {
-	case err = <-m.served: // unmounted by somebody else
+	case err = <-m.served: // unmounted by somebody else, or cut off
+		detachErr = m.detachDead()
 	case <-m.watch.detached: // likewise, lazily: files are open
 		m.tree.Shutdown()
 		err = m.finish()
@@ -170,6 +171,17 @@ func (m *Mounted) detach() error {
 		return fmt.Errorf("something is mounted over %s (unmount it twice)", m.config.Mountpoint)
 	}
 	return detach(m.config.Mountpoint)
+}
+
+// detachDead unmounts what is still ours though the kernel has ended its connection, as an abort
+// does: nobody could use the directory otherwise. The number of the device may be another mount's
+// already, but not of one that is dead too.
+func (m *Mounted) detachDead() error {
+	if !errors.Is(unix.Statfs(m.config.Mountpoint, &unix.Statfs_t{}), unix.ENOTCONN) {
+		return nil
+	}
+	m.config.Logger.Warn().Msg("the connection to the kernel was cut off")
+	return m.detach()
 }
 
 // finish waits until nothing of the mount is in use any more, but not for long.

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"purofs/engine/oracle"
 )
 
 // daemonsGone waits until no process is left whose command line has a directory in it.
@@ -226,9 +228,9 @@ func TestRefusedMounts(t *testing.T) {
 func TestMountingAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	store, dir := newPlace(t)
-	rounds := 50
+	rounds := oracle.Size(50, 1_000)
 	if raceEnabled() {
-		rounds = 15 // each start takes ten times as long
+		rounds = oracle.Size(15, 300) // each start takes ten times as long
 	}
 	p := start(t, exec.Command("bash", "-c", fmt.Sprintf(`set -e
 		for i in $(seq %d); do

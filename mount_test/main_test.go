@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"purofs/engine/oracle"
 )
 
 // program is the path of the purofs that is tested.
@@ -21,6 +23,7 @@ const programEnv = "PUROFS_TEST_PROGRAM"
 const childEnv = "PUROFS_MOUNT_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	oracle.RunJob()
 	if name := os.Getenv(childEnv); name != "" {
 		if err := children[name](os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -17,7 +17,7 @@ func TestRiot(t *testing.T) {
 	c := newCrew(t, "T10")
 	c.plan.RecordsMax, c.plan.BytesMax = 3, 100<<10
 	r := c.riot(oracle.Size(4, 8), 0)
-	r.goOnFor(time.Duration(oracle.Size(8, 15*60))*time.Second, nil)
+	r.goOnFor(time.Duration(oracle.Size(8, 15*60))*time.Second, 50*time.Millisecond, nil)
 	r.end()
 	if r.refused == 0 {
 		t.Error("nobody was refused: no holder of the lock was stopped long enough")
@@ -43,7 +43,6 @@ type rioter struct {
 }
 
 const (
-	riotStep    = 50 * time.Millisecond
 	riotTimeout = 100 * time.Millisecond // for the lock
 	riotReaders = 4
 )
@@ -73,10 +72,11 @@ func (r *riot) start() *rioter {
 	return &rioter{Process: p}
 }
 
-// goOnFor has things happen for that long; meanwhile is called after each, if it is not nil.
-func (r *riot) goOnFor(d time.Duration, meanwhile func()) {
+// goOnFor has something happen at each step, for that long; meanwhile is called after each, if it
+// is not nil.
+func (r *riot) goOnFor(d, step time.Duration, meanwhile func()) {
 	r.Helper()
-	ticker := time.NewTicker(riotStep)
+	ticker := time.NewTicker(step)
 	defer ticker.Stop()
 	for end := time.Now().Add(d); time.Now().Before(end); <-ticker.C {
 		r.resumeDue(time.Now())

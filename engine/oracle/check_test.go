@@ -22,6 +22,9 @@ func TestSoundLog(t *testing.T) {
 	b.append(keyed, b.log, 50)
 	b.append(lines, b.log, 50)
 	b.append(keyed, b.log, 500)
+	if got := plan("a").Records(550); got != keyed.Next() {
+		t.Errorf("the plan says that 550 appends have %d records, they have %d", got, keyed.Next())
+	}
 	info, err := b.log.Topic("t")
 	if err != nil {
 		t.Fatal(err)

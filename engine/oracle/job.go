@@ -40,6 +40,9 @@ type Job struct {
 	Pause   time.Duration `json:"pause,omitempty"`
 	// Reopen opens the file again for each append, as a shell does with >>.
 	Reopen bool `json:"reopen,omitempty"`
+	// Mortal ends a producer well when it meets an error that leaves it unknown whether something is
+	// stored, and a consumer at any error, as that of a mount whose daemon is dead.
+	Mortal bool `json:"mortal,omitempty"`
 
 	// Topic is what a consumer reads, from an offset to before another one, 0 for without end. It
 	// notes what it saw in the file Notes.
@@ -124,8 +127,11 @@ func (j *Job) produce() error {
 		wg.Go(func() { failures[i] = j.produceWith(ctx, p, write, &refused) })
 	}
 	wg.Wait()
-	// No context ends this: what was begun is to be closed well.
-	err = errors.Join(errors.Join(failures...), stop())
+	stopped := stop()
+	if j.Mortal && j.File != "" {
+		stopped = nil // nobody may be there who could close it
+	}
+	err = errors.Join(errors.Join(failures...), stopped)
 	fmt.Printf("refused %d\n", refused.Load())
 	return err
 }
@@ -150,9 +156,13 @@ func (j *Job) writer() (func(*Producer) error, func() error, error) {
 	again := func(p *Producer) error {
 		file, err := open()
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
-		return errors.Join(p.WriteLines(file), file.Close())
+		err = p.WriteLines(file)
+		if closed := file.Close(); err == nil && closed != nil {
+			err = fmt.Errorf("%w: %w", ErrUnknown, closed)
+		}
+		return err
 	}
 	return again, func() error { return nil }, nil
 }
@@ -167,6 +177,8 @@ func (j *Job) produceWith(
 		switch {
 		case errors.Is(err, engine.ErrLocked), errors.Is(err, syscall.EBUSY):
 			refused.Add(1)
+		case j.Mortal && errors.Is(err, ErrUnknown):
+			return p.Close()
 		case err != nil:
 			return errors.Join(err, p.Close())
 		}
@@ -197,7 +209,11 @@ func (j *Job) consume() error {
 		if _, err := ready(); err != nil {
 			return err
 		}
-		return errors.Join(c.FollowLines(in, until), c.Close())
+		err = c.FollowLines(in, until)
+		if j.Mortal {
+			err = nil // in whatever way the mount ended
+		}
+		return errors.Join(err, c.Close())
 	}
 	l, err := engine.Open(context.Background(), j.Store, j.Engine)
 	if err != nil {

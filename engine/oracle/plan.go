@@ -53,6 +53,15 @@ func (p Plan) validate() error {
 	return nil
 }
 
+// Records is how many records the first so many appends of a plan have.
+func (p Plan) Records(appends int) (n uint64) {
+	g := newGenerator(p.withDefaults())
+	for range appends {
+		n += uint64(g.count(n))
+	}
+	return n
+}
+
 // A Record is what a producer appends. It is never changed, and valid until the next append.
 type Record struct {
 	Seq   uint64 // its number among the records of its producer, from 0
