@@ -15,6 +15,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if store := os.Getenv(spinEnv); store != "" {
+		if err := spin(store); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	oracle.RunJob()
 	os.Exit(m.Run())
 }
