@@ -337,3 +337,40 @@ func TestFormattedPoll(t *testing.T) {
 		}
 	}
 }
+
+// Reads on, back and elsewhere, of any size, while the topic grows: what is read is always what
+// stands at that place.
+func TestFormattedReadsAtRandom(t *testing.T) {
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 5))
+		m := newMount(t, nil)
+		m.mkdir("orders")
+		name := []string{"log.jsonl", "log.tsv", "stream.jsonl", "stream.tsv"}[random.IntN(4)]
+		_, format := codec.CutSuffix(name)
+		fh := m.open("orders/"+name, syscall.O_RDONLY|syscall.O_NONBLOCK)
+		want, place := "", 0
+		for step := range 300 {
+			switch random.IntN(10) {
+			case 0:
+				m.add("orders", someRecords(seed+uint64(step), 1+random.IntN(30))...)
+				want = m.text("orders", format)
+			case 1:
+				place = random.IntN(len(want) + 1)
+			case 2: // as a shell does
+				place = strings.LastIndexByte(want[:place], '\n') + 1
+			case 3:
+				if got := m.size("orders/" + name); got != uint64(len(want)) {
+					t.Fatalf("seed %d, step %d: size is %d, want %d", seed, step, got, len(want))
+				}
+			}
+			size := 1 + random.IntN(5000)
+			got, errno := m.read(fh, uint64(place), size).now()
+			ended := place == len(want) && (errno == syscall.EAGAIN || name[:3] == "log" && errno == 0)
+			if !strings.HasPrefix(want[place:], got) || got == "" && !ended {
+				t.Fatalf("seed %d, step %d, %s: %d bytes at %d: %.99q, %v, want %.99q",
+					seed, step, name, size, place, got, errno, want[place:])
+			}
+			place += len(got)
+		}
+	}
+}
