@@ -36,6 +36,7 @@ type appendHandle struct {
 	tree  *Tree
 	topic *topic
 	flags uint32 // of open(2)
+	user  uint32 // who opened it
 	raw   bool
 
 	mu       sync.Mutex // orders the writes, guards what follows
@@ -47,7 +48,9 @@ type appendHandle struct {
 	synced   bool   // raw: fsync was called, so the record goes to the disk when it is stored
 }
 
-func (t *Tree) openAppend(tp *topic, f codec.Format, flags uint32) (*appendHandle, error) {
+func (t *Tree) openAppend(
+	tp *topic, f codec.Format, flags, user uint32,
+) (*appendHandle, error) {
 	if t.config.ReadOnly && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, engine.ErrReadOnly
 	}
@@ -55,7 +58,7 @@ func (t *Tree) openAppend(tp *topic, f codec.Format, flags uint32) (*appendHandl
 		return nil, err
 	}
 	return &appendHandle{
-		tree: t, topic: tp, flags: flags, raw: f == codec.Raw,
+		tree: t, topic: tp, flags: flags, user: user, raw: f == codec.Raw,
 		splitter: codec.NewSplitter(f, t.config.ValueBytes),
 	}, nil
 }
@@ -184,8 +187,7 @@ func (h *appendHandle) reserve() error {
 	if more <= 0 {
 		return nil
 	}
-	if h.tree.carried.Add(more) > CarryBytesMax {
-		h.tree.carried.Add(-more)
+	if !h.tree.carried.take(h.user, more) {
 		return errCarryFull
 	}
 	h.counted += int(more)
@@ -194,9 +196,10 @@ func (h *appendHandle) reserve() error {
 
 // settle has the tree's limit count what is carried.
 func (h *appendHandle) settle() {
-	if more := h.splitter.Carried() - h.counted; more != 0 {
-		h.tree.carried.Add(int64(more))
-		h.counted += more
+	// What reserve has made sure of is never exceeded.
+	if less := h.counted - h.splitter.Carried(); less != 0 {
+		h.tree.carried.give(h.user, int64(less))
+		h.counted -= less
 	}
 }
 

@@ -29,6 +29,8 @@ var (
 	errRecordRemoved = errors.New("the record was removed")
 	// errCarryFull is met by a write when all handles together carry too much of unfinished lines.
 	errCarryFull = errors.New("too many bytes of unfinished lines are held, end them with newlines")
+	// errTooManyOpen is met by an open when all users together, or one of them, have too much open.
+	errTooManyOpen = errors.New("too many files are open, close some")
 	// errNotInOrder is met by a write that does not go on where the last one of a raw record ended.
 	errNotInOrder = errors.New(
 		"a raw record is written from its beginning to its end, without holes (cp --sparse=never)")
@@ -77,6 +79,7 @@ var errnos = []struct {
 	{errNoRecord, syscall.ENOENT},
 	{errRecordRemoved, syscall.ESTALE},
 	{errCarryFull, syscall.ENOBUFS},
+	{errTooManyOpen, syscall.ENFILE},
 	{errNotInOrder, syscall.EINVAL},
 }
 

@@ -56,6 +56,7 @@ func TestErrno(t *testing.T) {
 		{"no such record", nodes.ErrNoRecord, syscall.ENOENT},
 		{"record removed", nodes.ErrRecordRemoved, syscall.ESTALE},
 		{"carry", nodes.ErrCarryFull, syscall.ENOBUFS},
+		{"open", nodes.ErrTooManyOpen, syscall.ENFILE},
 		{"not in order", nodes.ErrNotInOrder, syscall.EINVAL},
 
 		{"disk full", syscall.ENOSPC, syscall.ENOSPC},

@@ -30,6 +30,7 @@ var (
 	ErrNoRecord      = errNoRecord
 	ErrRecordRemoved = errRecordRemoved
 	ErrCarryFull     = errCarryFull
+	ErrTooManyOpen   = errTooManyOpen
 	ErrNotInOrder    = errNotInOrder
 	ErrNameTooLong   = errNameTooLong
 )
@@ -51,7 +52,7 @@ func (t *Tree) Sizes() (topics, named, handles, waiting int) {
 }
 
 // Carried is how many bytes of unfinished lines the tree counts.
-func (t *Tree) Carried() int64 { return t.carried.Load() }
+func (t *Tree) Carried() int64 { return t.carried.total() }
 
 // ValuesHeld is how many bytes of values the tree counts.
 func (t *Tree) ValuesHeld() int64 { return t.valueBytes.Load() }
@@ -59,5 +60,5 @@ func (t *Tree) ValuesHeld() int64 { return t.valueBytes.Load() }
 // SetValuesHeld pretends that other handles hold that much.
 func (t *Tree) SetValuesHeld(bytes int64) { t.valueBytes.Store(bytes) }
 
-// SetCarried pretends that other handles carry that much.
-func (t *Tree) SetCarried(bytes int64) { t.carried.Store(bytes) }
+// SetCarried pretends that handles of many other users carry that much.
+func (t *Tree) SetCarried(bytes int64) { t.carried.add(1<<32-1, bytes) }

@@ -21,23 +21,41 @@ type handle interface {
 // A pollable handle has polls that wait for it to become readable.
 type pollable interface{ wakePoll() }
 
-// A handleTable gives numbers to handles. It is safe for concurrent use; its zero value is empty.
+// A handleTable gives numbers to handles. It is safe for concurrent use.
 type handleTable struct {
+	opened shares // by users
+
 	mu      sync.RWMutex
 	last    uint64
 	handles map[uint64]handle
 	dirs    map[uint64]*dirHandle
+	users   map[uint64]uint32 // who opened what
 }
 
-func (ht *handleTable) add(h handle) uint64 {
+// add gives a number to a handle that a user opens, unless there are too many.
+func (ht *handleTable) add(h handle, user uint32) (uint64, error) {
+	return ht.number(user, func(fh uint64) { ht.handles[fh] = h })
+}
+
+// addDir is add for a directory.
+func (ht *handleTable) addDir(d *dirHandle, user uint32) (uint64, error) {
+	return ht.number(user, func(fh uint64) { ht.dirs[fh] = d })
+}
+
+func (ht *handleTable) number(user uint32, put func(fh uint64)) (uint64, error) {
+	if !ht.opened.take(user, 1) {
+		return 0, errTooManyOpen
+	}
 	ht.mu.Lock()
 	defer ht.mu.Unlock()
-	if ht.handles == nil {
-		ht.handles = map[uint64]handle{}
+	if ht.users == nil {
+		ht.handles, ht.dirs = map[uint64]handle{}, map[uint64]*dirHandle{}
+		ht.users = map[uint64]uint32{}
 	}
 	ht.last++
-	ht.handles[ht.last] = h
-	return ht.last
+	ht.users[ht.last] = user
+	put(ht.last)
+	return ht.last, nil
 }
 
 // get returns the handle of a number, or nil.
@@ -53,24 +71,22 @@ func (ht *handleTable) take(fh uint64) handle {
 	defer ht.mu.Unlock()
 	h := ht.handles[fh]
 	delete(ht.handles, fh)
+	ht.forget(fh)
 	return h
+}
+
+// forget gives a number's share back. mu is held.
+func (ht *handleTable) forget(fh uint64) {
+	if user, known := ht.users[fh]; known {
+		delete(ht.users, fh)
+		ht.opened.give(user, 1)
+	}
 }
 
 func (ht *handleTable) all() []handle {
 	ht.mu.RLock()
 	defer ht.mu.RUnlock()
 	return slices.Collect(maps.Values(ht.handles))
-}
-
-func (ht *handleTable) addDir(d *dirHandle) uint64 {
-	ht.mu.Lock()
-	defer ht.mu.Unlock()
-	if ht.dirs == nil {
-		ht.dirs = map[uint64]*dirHandle{}
-	}
-	ht.last++
-	ht.dirs[ht.last] = d
-	return ht.last
 }
 
 func (ht *handleTable) getDir(fh uint64) *dirHandle {
@@ -83,4 +99,5 @@ func (ht *handleTable) dropDir(fh uint64) {
 	ht.mu.Lock()
 	defer ht.mu.Unlock()
 	delete(ht.dirs, fh)
+	ht.forget(fh)
 }

@@ -19,12 +19,16 @@ const (
 // say.
 func (t *Tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	n := t.topics.node(in.NodeId)
-	h, err := t.open(cancel, n, in.Flags)
+	h, err := t.open(cancel, n, in.Flags, in.Uid)
+	if err == nil {
+		if out.Fh, err = t.handles.add(h, in.Uid); err != nil {
+			h.release()
+		}
+	}
 	if err != nil {
 		t.refused(n.topicName(), "open", err)
 		return fuse.Status(errnoOf(err))
 	}
-	out.Fh = t.handles.add(h)
 	out.OpenFlags = readFile
 	if n.kind.isAppend() {
 		out.OpenFlags = appendFile
@@ -32,14 +36,14 @@ func (t *Tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) 
 	return fuse.OK
 }
 
-func (t *Tree) open(cancel <-chan struct{}, n node, flags uint32) (handle, error) {
+func (t *Tree) open(cancel <-chan struct{}, n node, flags, user uint32) (handle, error) {
 	nonblock := flags&syscall.O_NONBLOCK != 0
 	if !n.kind.isAppend() && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, syscall.EACCES
 	}
 	switch n.kind {
 	case kindAppend, kindAppendJSONL, kindAppendTSV, kindAppendRaw:
-		return t.openAppend(n.topic, n.format(), flags)
+		return t.openAppend(n.topic, n.format(), flags, user)
 	case kindLog, kindLogJSONL, kindLogTSV:
 		return t.openLog(n.topic, n.format())
 	case kindStream, kindStreamJSONL, kindStreamTSV, kindStreamRaw:

@@ -43,7 +43,12 @@ func (t *Tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	case !n.kind.isDir():
 		return fuse.ENOTDIR
 	}
-	out.Fh = t.handles.addDir(&dirHandle{tree: t, dir: n})
+	fh, err := t.handles.addDir(&dirHandle{tree: t, dir: n}, in.Uid)
+	if err != nil {
+		t.refused(n.topicName(), "opendir", err)
+		return fuse.Status(errnoOf(err))
+	}
+	out.Fh = fh
 	return fuse.OK
 }
 

@@ -12,9 +12,14 @@ import (
 	"purofs/engine"
 )
 
-// CarryBytesMax is how many bytes of unfinished lines all handles of a tree hold together. A write
+// CarryBytesMax is how many bytes of unfinished lines all handles of a tree hold together. One user
+// alone may hold half of it, and never more than is still free, so that others find room. A write
 // that would exceed it is refused with ENOBUFS.
 const CarryBytesMax = 256 << 20
+
+// OpenFilesMax is how many files and directories of a tree can be open together, shared in the same
+// way. An open beyond it is refused with ENFILE.
+const OpenFilesMax = 1 << 18
 
 // A Config is what a tree is made of. Log is required; the zero value of the rest is useful.
 type Config struct {
@@ -73,8 +78,8 @@ type Tree struct {
 	handles  handleTable
 	waiters  waiterSet
 	troubles troubleRing
-	sinks    sync.Pool    // of *sink
-	carried  atomic.Int64 // bytes of unfinished lines in all handles
+	sinks    sync.Pool // of *sink
+	carried  shares    // bytes of unfinished lines in all handles
 
 	valueBytes atomic.Int64 // of the values that all open records hold
 
@@ -92,6 +97,8 @@ func NewTree(config Config) *Tree {
 		logger:        config.Logger,
 		started:       time.Now(),
 		topics:        newTopicTable(),
+		handles:       handleTable{opened: shares{limit: OpenFilesMax}},
+		carried:       shares{limit: CarryBytesMax},
 	}
 	t.sinks.New = func() any { return new(sink) }
 	return t
