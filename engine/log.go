@@ -127,7 +127,13 @@ func (l *Log) firstSegment() error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return l.listSegments()
+	if err := l.listSegments(); err != nil {
+		return err
+	}
+	if len(l.segments) == 0 {
+		return fmt.Errorf("%w: its first segment was removed at once", ErrVanished)
+	}
+	return nil
 }
 
 // filePerm is the mode of new segments: who may use the directory may use what is in it.
@@ -207,9 +213,12 @@ func (l *Log) drop(h *handle) {
 	}
 }
 
-// listSegments reads which segments there are.
+// listSegments reads which segments there are: at least one, once there was one.
 func (l *Log) listSegments() error {
 	orders, err := segmentsOf(l.dir)
+	if err == nil && len(orders) == 0 && l.active != nil {
+		err = l.vanished()
+	}
 	if err == nil {
 		l.segments = orders
 	}

@@ -120,3 +120,34 @@ func damagedBytes(t *testing.T, original, dir string) string {
 	}
 	return ""
 }
+
+// A damaged place that takes several blocks, with a sound one behind it: wherever its repair dies,
+// the next producer does not take the rest for a torn tail, which it would cut off.
+func TestRepairOfALargePlaceKilledAnywhere(t *testing.T) {
+	original := newStore(t)
+	l := open(t, original, engine.Options{})
+	appendTo(t, l, "t", "before")
+	appendTo(t, l, "t", strings.Repeat("large ", 400<<10))
+	appendTo(t, l, "t", "behind")
+	closeLog(t, l)
+	starts := blocksOf(t, readFile(t, segmentPath(original, 0)))
+	change(t, segmentPath(original, 0), spoil(starts[1], starts[2]))
+	for changes := int64(0); ; changes++ {
+		for _, cut := range []bool{false, true} {
+			dir := copyStore(t, original)
+			hook := &dying{cut: cut}
+			hook.left.Store(changes)
+			_, err := engine.Repair(context.Background(), dir, engine.Options{FileHook: hook}, nil)
+			l := open(t, dir, engine.Options{})
+			appendTo(t, l, "t", "later")
+			values, _ := drain(t, reader(t, l, "t", engine.Start()))
+			closeLog(t, l)
+			if want := []string{"before", "behind", "later"}; !slices.Equal(values, want) {
+				t.Fatalf("killed after %d changes (cut %t): read %.60q, want %q", changes, cut, values, want)
+			}
+			if err == nil {
+				return
+			}
+		}
+	}
+}
