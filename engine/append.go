@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"purofs/engine/format"
-	"purofs/engine/index"
 	"purofs/engine/segment"
 )
 
@@ -302,7 +301,6 @@ func (l *Log) publish(h *handle, pos int64, group []*Batch) {
 	if l.active != h || l.scan.Pos() != pos {
 		return // a refresh was faster and has seen it
 	}
-	x := l.indexes[h.Order()]
 	for _, b := range group {
 		if len(b.control) > 0 {
 			record, _, _ := format.ParseRecord(b.control)
@@ -312,9 +310,6 @@ func (l *Log) publish(h *handle, pos int64, group []*Batch) {
 	}
 	for i, t := range w.runTopics {
 		run := w.runs[i]
-		if x != nil {
-			x.Add(t.Name, index.Mark{Pos: pos + w.start, Offset: run.Offset, Text: t.Text, Time: w.time})
-		}
 		l.table.add(t, run.Offset, run.Records, run.ValueBytes, w.time)
 		l.fire(t, false)
 	}

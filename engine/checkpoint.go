@@ -75,6 +75,7 @@ func (k *keeper) run(l *Log) {
 			err = errors.Join(err, l.cursors.run())
 		case <-k.due:
 			err = l.checkpoint(l.opts.Sync >= SyncAlways)
+			l.follow(k.quit)
 		}
 		if err != nil {
 			l.mu.Lock()

@@ -40,9 +40,12 @@
 //
 // OpenReader finds a place in the log for a Position: the segment by the headers of segments, then
 // the block by the index of that segment. The Reader hops from block to block, whose headers say
-// which topics are in them, and decodes the records of its own. At the end it gives its buffer and
-// its file back; Wait and Watch tell when there is more, in this process directly and from others
-// by inotify(7).
+// which topics are in them, and decodes the records of its own. Where its topic is rare it goes by
+// the index: from one place with blocks of the topic to the next, so that it costs what the topic
+// has and not what the log has. Offsets are dense, so a place that the index had left out shows at
+// the next one, or at the end of the log; then the Reader turns back and hops. At the end it gives
+// its buffer and its file back; Wait and Watch tell when there is more, in this process directly
+// and from others by inotify(7).
 //
 // # Cursors
 //
@@ -71,7 +74,11 @@
 //	batch.go, block.go, append.go     from records to a block in the active segment
 //	prepare.go                        repairing, ending and starting segments before it
 //	sync.go                           what is on the disk
-//	position.go, seek.go, reader.go   from a position to records; lines.go to their text
+//	position.go, seek.go, reader.go   from a position to records; crossing.go to the next segment,
+//	                                  lines.go to their text
+//	leap.go, locate.go                reading and seeking by the index
+//	places.go, indexing.go            the index of each segment, how it is built, and
+//	indexfile.go                      its file
 //	keys.go, keytables.go             the newest record of each key
 //	cursor.go, cursors.go             durable positions; their files, when they are synced, and
 //	                                  what they are worth after a power cut: cursor*.go

@@ -36,6 +36,7 @@ type Log struct {
 	keys keyTables
 
 	cursors cursorSyncs
+	places  places
 
 	// mu guards what follows: what is known of the log, up to the tail.
 	mu       sync.Mutex
@@ -50,7 +51,6 @@ type Log struct {
 	damaged  bool             // the active segment is damaged: the next producer ends it
 	lastTime int64            // of the newest block
 	handles  map[uint32]*handle
-	indexes  map[uint32]*index.Index
 	bases    map[uint32]*base
 	due      []func() // wakes to call once mu is free
 	waiting  int      // watches
@@ -75,8 +75,8 @@ func Open(ctx context.Context, dir string, opts Options) (*Log, error) {
 		quit:    make(chan struct{}),
 		stalled: -1,
 		handles: make(map[uint32]*handle),
-		indexes: make(map[uint32]*index.Index),
 		bases:   make(map[uint32]*base),
+		places:  places{span: index.SpanBytes},
 	}
 	l.table.topics = make(map[string]*topicState)
 	l.keys.bytesMax, l.keys.topics = KeyTablesBytesMax, make(map[string]*keyTable)

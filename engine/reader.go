@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"purofs/engine/format"
@@ -20,8 +19,9 @@ type Reader struct {
 
 	at    place // of the next block to look at
 	point       // of the next record
-	start       // what is skipped; its place and point are not used
+	start       // what is skipped, and time; its place and point are not used
 
+	route  route
 	handle *handle // of the segment at.order, while reading in it
 	scan   *segment.Scanner
 	body   []byte        // the rest of the block's records
@@ -56,7 +56,7 @@ func (r *Reader) Seek(to Position) error {
 	if err != nil {
 		return fmt.Errorf("seeking in topic %.64q: %w", r.topic, err)
 	}
-	r.at, r.point, r.start = s.place, s.point, s
+	r.at, r.point, r.start, r.route = s.place, s.point, s, route{}
 	if s.place == s.end {
 		return nil
 	}
@@ -164,7 +164,15 @@ func (r *Reader) nextBlock() error {
 				return err
 			}
 		}
+		if r.scan.Pos() >= r.route.ask {
+			r.leap()
+		}
 		block, err := r.scan.Next()
+		if r.route.landing && !r.landed(block, err) {
+			r.log.distrust(r.at.order)
+			r.turnBack(r.at)
+			continue
+		}
 		if err != nil {
 			if err := r.pass(err); err != nil {
 				return err
@@ -186,6 +194,9 @@ func (r *Reader) pass(err error) error {
 		return r.endOfSegment()
 	case errors.As(err, &damage):
 		r.at.pos = r.scan.Pos()
+		if r.route.pastDamage(damage) {
+			return nil
+		}
 		return r.tell(damage)
 	}
 	return err
@@ -194,8 +205,12 @@ func (r *Reader) pass(err error) error {
 // look tells whether the block has records of the topic that are wanted, and prepares to read them.
 func (r *Reader) look(block *segment.Block) (bool, error) {
 	r.at.pos = block.End
-	for _, c := range block.Controls {
-		r.adopt(c)
+	if p, known := headerOf(block.Controls, r.topic); known {
+		if r.missed(p.next) {
+			r.turnBack(place{r.at.order, block.Pos})
+			return false, nil
+		}
+		r.point = p // explicit, so that damage in the segments before does not renumber anything
 	}
 	for _, run := range block.Runs {
 		if string(run.Topic) != r.topic {
@@ -204,6 +219,11 @@ func (r *Reader) look(block *segment.Block) (bool, error) {
 		if !block.Header {
 			run.Offset = r.point.next
 		}
+		if r.missed(run.Offset) {
+			r.turnBack(place{r.at.order, block.Pos})
+			return false, nil
+		}
+		r.found(block.Pos, block.End)
 		after := point{run.Offset + run.Records, r.point.text + run.ValueBytes + run.Records}
 		if !block.Sparse && after.next <= r.floor || after.text <= r.floorText || block.Time < r.since {
 			r.point = after
@@ -236,119 +256,6 @@ func (r *Reader) bodyError(err error) error {
 	return err
 }
 
-// adopt takes over what a segment header says of the topic.
-func (r *Reader) adopt(c segment.Control) {
-	if c.Kind != format.TopicSegmentHeader {
-		return
-	}
-	h, err := format.ParseSegmentHeader(c.Value)
-	if err != nil {
-		return // reported by the log's own walk
-	}
-	for i := range h.Topics {
-		if h.Topics[i].Name == r.topic {
-			r.point = point{h.Topics[i].Next, h.Topics[i].Text}
-		}
-	}
-}
-
-// enter opens the segment that comes next.
-func (r *Reader) enter() error {
-	l := r.log
-	l.mu.Lock()
-	defer l.unlockAndWake()
-	if l.closed {
-		return ErrClosed
-	}
-	if err := l.refresh(); err != nil {
-		return err
-	}
-	if err := r.checkTopic(); err != nil {
-		return err
-	}
-	if r.at == l.place() {
-		return ErrNoRecord
-	}
-	return r.open()
-}
-
-// open opens the segment r.at.order. Log.mu is held.
-func (r *Reader) open() error {
-	h, err := r.log.hold(r.at.order)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s is gone", ErrVanished, segment.Name(r.at.order))
-	}
-	if err != nil {
-		return err
-	}
-	r.handle = h
-	limit, err := r.limit()
-	if err != nil {
-		r.log.drop(h)
-		r.handle = nil
-		return err
-	}
-	r.scan = segment.NewScanner(h.Segment, r.at.pos, limit)
-	return nil
-}
-
-// limit is up to where the segment can be read. Log.mu is held.
-func (r *Reader) limit() (int64, error) {
-	if r.at.order == r.log.active.Order() {
-		return r.log.scan.Pos(), nil
-	}
-	size, _, err := r.handle.Stat()
-	return size, err
-}
-
-// checkTopic looks whether the topic was deleted, and what of it may be shown. Log.mu is held.
-func (r *Reader) checkTopic() error {
-	t := r.log.table.topics[r.topic]
-	if t == nil {
-		return nil
-	}
-	if t.Deleted {
-		return fmt.Errorf("%w: %.64q was deleted", ErrNoTopic, r.topic)
-	}
-	r.floor = max(r.floor, t.First)
-	return nil
-}
-
-// endOfSegment goes on behind the scanner's limit: in the same segment, if it has grown, or in the
-// next one. The error is ErrNoRecord if neither is there.
-func (r *Reader) endOfSegment() error {
-	l := r.log
-	l.mu.Lock()
-	defer l.unlockAndWake()
-	if l.closed {
-		r.release()
-		return ErrClosed
-	}
-	if err := l.refresh(); err != nil {
-		return err
-	}
-	if err := r.checkTopic(); err != nil {
-		r.release()
-		return err
-	}
-	r.at.pos = r.scan.Pos()
-	limit, err := r.limit()
-	if err != nil {
-		return err
-	}
-	if limit > r.scan.Limit() && !r.scan.Sealed() {
-		r.scan.SetLimit(limit)
-		return nil
-	}
-	last := r.at.order == l.active.Order()
-	r.release()
-	if last {
-		return ErrNoRecord
-	}
-	r.at = place{order: l.after(r.at.order)}
-	return r.open()
-}
-
 // rest gives back buffer and file; the reader can go on.
 func (r *Reader) rest() {
 	r.ahead = false
@@ -372,6 +279,7 @@ func (r *Reader) release() {
 	if r.scan == nil {
 		return
 	}
+	r.start.time = r.scan.Time()
 	r.scan.Release()
 	r.log.drop(r.handle)
 	r.scan, r.handle, r.body, r.left = nil, nil, nil, 0

@@ -1,13 +1,10 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"time"
 
-	"purofs/engine/index"
 	"purofs/engine/segment"
 )
 
@@ -25,13 +22,14 @@ type base struct {
 type start struct {
 	place
 	point
+	time      int64 // of the last block with a header before the place, in the same segment
 	floor     uint64
 	floorText uint64
 	since     int64
 	end       place // of the log when that was found out
 }
 
-// cachedMax is how many bases, and how many indexes, are kept.
+// cachedMax is how many bases, and how many segments' indexes, are kept.
 const cachedMax = 8
 
 // baseOf returns the state at the beginning of a segment: what its header says, or, if it was
@@ -76,20 +74,7 @@ func (l *Log) readBase(h *handle, before uint32, lowest bool) (*base, error) {
 	if lowest {
 		return &base{}, nil
 	}
-	b, err := l.baseOf(before)
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	previous, err := l.hold(before)
-	l.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	defer l.giveBack(previous)
-	sum := newSummer(previous, b)
-	defer sum.scan.Release()
-	return &sum.base, sum.walk(segment.NoLimit, nil)
+	return l.places.of(l, before).totals()
 }
 
 // before returns the number of the segment before order, or that there is none. Log.mu is held.
@@ -121,117 +106,6 @@ func evict[V any](cache map[uint32]V) {
 	}
 }
 
-// A summer hops over a segment and adds up what its blocks hold.
-type summer struct {
-	base base
-	scan *segment.Scanner
-}
-
-func newSummer(h *handle, from *base) *summer {
-	topics := make(map[string]point, len(from.topics))
-	for name, p := range from.topics {
-		topics[name] = p
-	}
-	return &summer{base{from.time, topics}, segment.NewScanner(h.Segment, 0, segment.NoLimit)}
-}
-
-// walk goes on to limit, and calls found, if there is one, for each topic of each block before it
-// is added.
-func (s *summer) walk(limit int64, found func(topic string, m index.Mark)) error {
-	s.scan.SetLimit(limit)
-	var damage *segment.DamageError // outside of the loop, for it is allocated
-	for {
-		block, err := s.scan.Next()
-		switch {
-		case errors.As(err, &damage) && damage.End >= 0:
-			continue // reported by whoever reads there
-		case errors.Is(err, io.EOF), errors.As(err, &damage),
-			errors.Is(err, segment.ErrLow), errors.Is(err, segment.ErrTorn):
-			return nil
-		case err != nil:
-			return err
-		}
-		s.base.time = max(s.base.time, block.Time)
-		for _, run := range block.Runs {
-			p := s.base.topics[string(run.Topic)]
-			if block.Header {
-				p.next = run.Offset
-			}
-			name := string(run.Topic)
-			if found != nil {
-				found(name, index.Mark{Pos: block.Pos, Offset: p.next, Text: p.text, Time: block.Time})
-			}
-			p.next += run.Records
-			p.text += run.ValueBytes + run.Records
-			s.base.topics[name] = p
-		}
-	}
-}
-
-// markIn looks something up in the index of a segment, which is built if need be.
-func (l *Log) markIn(
-	order uint32, find func(*index.Index) (index.Mark, bool),
-) (index.Mark, bool, error) {
-	l.mu.Lock()
-	defer l.unlockAndWake()
-	x := l.indexes[order]
-	if x == nil {
-		var err error
-		if x, err = l.buildIndex(order); err != nil {
-			return index.Mark{}, false, err
-		}
-	}
-	m, ok := find(x)
-	return m, ok, nil
-}
-
-// buildIndex builds the index of a segment. Log.mu is held, but free while the bulk is done.
-func (l *Log) buildIndex(order uint32) (*index.Index, error) {
-	h, err := l.hold(order)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { l.drop(h) }()
-	limit := l.limitOf(order)
-	l.unlockAndWake()
-	x := new(index.Index)
-	sum, err := l.fillIndex(h, x, limit)
-	l.mu.Lock()
-	if err != nil {
-		return nil, err
-	}
-	defer sum.scan.Release()
-	// What came meanwhile; from here on apply and publish go on with the index.
-	if err := sum.walk(l.limitOf(order), x.Add); err != nil {
-		return nil, err
-	}
-	evict(l.indexes)
-	l.indexes[order] = x
-	return x, nil
-}
-
-func (l *Log) fillIndex(h *handle, x *index.Index, limit int64) (*summer, error) {
-	b, err := l.baseOf(h.Order())
-	if err != nil {
-		return nil, err
-	}
-	sum := newSummer(h, b)
-	if err := sum.walk(limit, x.Add); err != nil {
-		sum.scan.Release()
-		return nil, err
-	}
-	return sum, nil
-}
-
-// limitOf is up to where a segment is known to be sound or damaged, but not unfinished. Log.mu is
-// held.
-func (l *Log) limitOf(order uint32) int64 {
-	if l.active != nil && order == l.active.Order() {
-		return l.scan.Pos()
-	}
-	return segment.NoLimit
-}
-
 // resolve finds where a reader of the topic begins.
 func (l *Log) resolve(topic string, p Position) (start, error) {
 	l.mu.Lock()
@@ -245,6 +119,7 @@ func (l *Log) resolve(topic string, p Position) (start, error) {
 		now = *t
 	}
 	end := start{place: l.place(), point: point{now.Next, now.Text}, end: l.place()}
+	end.time = l.scan.Time()
 	segments := append([]uint32(nil), l.segments...)
 	l.unlockAndWake()
 	if err != nil {
@@ -313,17 +188,5 @@ func (l *Log) find(topic string, segments []uint32, s *start) error {
 	if s.floor == s.next && s.floorText == s.text && s.since == 0 {
 		return nil // from its beginning on: no index needed
 	}
-	m, found, err := l.markIn(segments[low], func(x *index.Index) (index.Mark, bool) {
-		switch {
-		case s.since != 0:
-			return x.ByTime(topic, s.since)
-		case s.floorText > 0:
-			return x.ByText(topic, s.floorText)
-		}
-		return x.ByOffset(topic, s.floor)
-	})
-	if found {
-		s.pos, s.point = m.Pos, point{m.Offset, m.Text}
-	}
-	return err
+	return l.locate(topic, s)
 }

@@ -168,7 +168,8 @@ func (s *topicState) info() TopicInfo {
 	return i
 }
 
-// apply brings the table up to date with a block, and calls found for each topic in it.
+// apply brings the table up to date with a block, and calls found, if there is one, for
+// each topic in it.
 func (t *table) apply(b *segment.Block, found func(s *topicState, m segment.Run)) error {
 	var refused error
 	for _, c := range b.Controls {
@@ -181,7 +182,9 @@ func (t *table) apply(b *segment.Block, found func(s *topicState, m segment.Run)
 		if !b.Header {
 			run.Offset = s.Next
 		}
-		found(s, run)
+		if found != nil {
+			found(s, run)
+		}
 		t.add(s, run.Offset, run.Records, run.ValueBytes, b.Time)
 	}
 	return refused

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"purofs/engine/disk"
-	"purofs/engine/index"
 	"purofs/engine/segment"
 )
 
@@ -206,14 +205,9 @@ func (l *Log) after(order uint32) uint32 {
 	panic(fmt.Sprintf("BUG: no segment behind %d", order))
 }
 
-// apply takes a block at the tail into account: the table, the index, and who waits.
+// apply takes a block at the tail into account: the table, and who waits.
 func (l *Log) apply(b *segment.Block) {
-	x := l.indexes[l.active.Order()]
-	err := l.table.apply(b, func(t *topicState, run segment.Run) {
-		if x != nil {
-			x.Add(t.Name, index.Mark{Pos: b.Pos, Offset: run.Offset, Text: t.Text, Time: b.Time})
-		}
-	})
+	err := l.table.apply(b, nil)
 	l.lastTime = max(l.lastTime, b.Time)
 	if err != nil {
 		l.report(&segment.DamageError{

@@ -74,6 +74,20 @@ func (s *Scanner) SkipTo(pos, time int64) {
 	s.win.drop()
 }
 
+// JumpTo goes on at pos, the end of a block or of damage. time is that of the last block with a
+// header before it, 0 if there is none. ahead is how many bytes will be wanted there, 0 if that is
+// not known.
+func (s *Scanner) JumpTo(pos, time int64, ahead int) {
+	s.pos, s.lastTime, s.headers = pos, time, time != 0
+	if ahead == 0 {
+		ahead = windowBytesMin
+	}
+	s.win.ahead = min(max(ahead, jumpBytesMin), windowBytesMax)
+}
+
+// Time is that of the last block with a header that was met, 0 if there was none.
+func (s *Scanner) Time() int64 { return s.lastTime }
+
 // Release gives back the scanner's buffer; it can go on.
 func (s *Scanner) Release() { s.win.release() }
 

@@ -10,6 +10,7 @@ import (
 const (
 	windowBytesMin  = 4 << 10
 	windowBytesMax  = 512 << 10
+	jumpBytesMin    = 1 << 10 // after a jump to a block whose size is known
 	windowBytesKeep = 1 << 20 // a larger buffer is not kept for others
 )
 
