@@ -117,7 +117,7 @@ func (x *segmentIndex) save() {
 func (x *segmentIndex) saveAll() error {
 	file, err := x.log.openIndex(x.order, os.O_RDWR|os.O_CREATE)
 	if errors.Is(err, fs.ErrNotExist) {
-		perm := os.FileMode(x.log.table.mode&0o777) | 0o700
+		perm := fs.FileMode(x.log.table.mode&0o777) | 0o700
 		if err = x.log.dir.Mkdir(indexDir, perm); err == nil || errors.Is(err, fs.ErrExist) {
 			file, err = x.log.openIndex(x.order, os.O_RDWR|os.O_CREATE)
 		}
