@@ -11,6 +11,7 @@ import (
 	"purofs/engine"
 	"purofs/engine/disk"
 	"purofs/engine/index"
+	"purofs/engine/oracle"
 	"purofs/engine/segment"
 )
 
@@ -139,15 +140,12 @@ func twice(file []byte) []byte {
 	return append([]byte(string(file[:h.Size()])), file...)
 }
 
-// Each byte of an index file flipped, and the file cut off at each.
+// Bytes of an index file flipped, and the file cut off at them: each one, with PUROFS_TORTURE.
 func TestEveryByteOfAnIndexFlipped(t *testing.T) {
 	dir, rare := rareStore(t)
 	name := indexFiles(t, dir)[0]
 	sound := readFile(t, name)
-	stride := 7
-	if testing.Short() {
-		stride = 101
-	}
+	stride := oracle.Size(31, 1)
 	for i := 0; i < len(sound); i += stride {
 		flipped := []byte(string(sound))
 		flipped[i] ^= 0x10
