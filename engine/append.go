@@ -263,7 +263,7 @@ func (l *Log) commitTo(ctx context.Context, h *handle, size int64, b *Batch) (bo
 	l.publish(h, pos, w.group)
 	l.mu.Unlock()
 	if w.sync || l.opts.Sync >= SyncAlways {
-		return true, l.sync.block(h)
+		return true, l.syncBlock(h)
 	}
 	return true, nil
 }
@@ -286,10 +286,10 @@ func lockError(err error) error {
 	return err
 }
 
-// appendFailed poisons the log if it was the sync before the flip that failed.
+// appendFailed poisons the log if it was the sync before the flip that failed. Log.mu is not held.
 func (l *Log) appendFailed(err error) error {
 	if errors.Is(err, segment.ErrSync) {
-		return l.sync.poison(err)
+		return l.poison(err)
 	}
 	return err
 }

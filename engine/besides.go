@@ -25,8 +25,8 @@ func (v *verifier) besides(root *disk.Dir) error {
 			if err := checkCheckpoint(root); err != nil {
 				v.note("the checkpoint is of no use and will be made again: %v", err)
 			}
-		case name == checkpointNew:
-			v.note("%s was never finished, or is being written", checkpointNew)
+		case isNewCheckpoint(name):
+			v.note("%s was never finished, or is being written", name)
 		case name == segment.LostDir:
 			v.besidesLost(root)
 		case !isSegment && takenForSegment(name):

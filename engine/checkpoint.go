@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,8 @@ import (
 )
 
 const (
-	// checkpointNew is the next checkpoint while it is written. Two processes that write theirs in the
-	// same moment may spoil it, which its check tells: then opening takes longer, once.
+	// checkpointNew begins the name of a checkpoint while it is written. Each has a name of its own,
+	// for two processes may write theirs in the same moment.
 	checkpointNew = "checkpoint.new"
 	// checkpointGap is after how many bytes a new checkpoint is due: so much is walked over by the
 	// next opening, at the most.
@@ -47,9 +48,13 @@ func (k *keeper) start(l *Log) {
 
 // appended counts bytes of the log, and makes a checkpoint due.
 func (k *keeper) appended(bytes int64) {
-	if k.bytes.Add(bytes) < checkpointGap {
-		return
+	if k.bytes.Add(bytes) >= checkpointGap {
+		k.want()
 	}
+}
+
+// want makes a checkpoint due.
+func (k *keeper) want() {
 	select {
 	case k.due <- struct{}{}:
 	default:
@@ -96,7 +101,9 @@ func (k *keeper) stop(l *Log) error {
 	return errors.Join(err, l.cursors.stop())
 }
 
-// checkpoint writes what is known of the log at its tail, after a sync if durable is set.
+// checkpoint writes what is known of the log at its tail, after a sync if durable is set. The error
+// is that of the sync: a checkpoint that cannot be written, since the disk is full, costs no more
+// than time.
 func (l *Log) checkpoint(durable bool) error {
 	l.mu.Lock()
 	l.keep.bytes.Store(0)
@@ -117,32 +124,59 @@ func (l *Log) checkpoint(durable bool) error {
 		synced = here // the sync covered more than the state above
 	}
 	c.SyncedOrder, c.SyncedPos = synced.order, synced.pos
-	if err := l.writeCheckpoint(format.AppendCheckpoint(nil, c), durable); err != nil {
-		return fmt.Errorf("writing a checkpoint: %w", err)
+	if err := l.writeCheckpoint(format.AppendCheckpoint(nil, c)); err != nil {
+		l.mu.Lock()
+		l.trouble(fmt.Errorf("writing a checkpoint: %w", err))
+		l.mu.Unlock()
 	}
 	return nil
 }
 
-// writeCheckpoint replaces the checkpoint file. One that a power cut spoils is recognised and not
-// used, so only those are synced that tell what is on the disk.
-func (l *Log) writeCheckpoint(b []byte, durable bool) error {
-	file, err := l.dir.OpenFile(checkpointNew, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.table.filePerm())
+// writeCheckpoint replaces the checkpoint file. It is synced before it gets its name, in every
+// mode: a power cut leaves this one or the one before, and never none. Only with one is it known
+// afterwards that the machine crashed.
+func (l *Log) writeCheckpoint(b []byte) (err error) {
+	id := newStoreID()
+	name := fmt.Sprintf("%s.%x", checkpointNew, id[:4])
+	file, err := l.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, l.table.filePerm())
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(b)
-	if err == nil && durable {
+	if err == nil {
 		err = file.Sync()
 	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = l.dir.Rename(name, checkpointName)
 	}
-	err = l.dir.Rename(checkpointNew, checkpointName)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // another process has renamed it meanwhile
+		return nil // a process that opens the store has swept it away; the one before will do
+	}
+	if err != nil {
+		err = errors.Join(err, l.dir.Remove(name))
 	}
 	return err
 }
+
+// sweepCheckpoints removes checkpoints that were never finished.
+func (l *Log) sweepCheckpoints() error {
+	entries, err := l.dir.ReadDir()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !isNewCheckpoint(e.Name()) {
+			continue
+		}
+		if err := l.dir.Remove(e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// isNewCheckpoint tells whether a file of that name is a checkpoint that was not finished.
+func isNewCheckpoint(name string) bool { return strings.HasPrefix(name, checkpointNew) }
 
 // readCheckpoint returns the checkpoint if there is one of this store.
 func (l *Log) readCheckpoint() *format.Checkpoint {
@@ -167,6 +201,9 @@ func (l *Log) readCheckpoint() *format.Checkpoint {
 // ownCheckpoint tells whether the checkpoint is of this store, as far as its segment says.
 func (l *Log) ownCheckpoint(c *format.Checkpoint) error {
 	file, err := segment.Open(l.dir, c.Log.Order, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a power cut may have taken it: all the more has to be known of that
+	}
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,12 @@ import (
 )
 
 // After a sync that the disk refused nothing is accepted any more, by any way: the kernel forgets
-// such an error, and a second sync would only seem to succeed. No file system here can be made to
-// refuse one, so the refusal is put where Sync would report it.
+// such an error, and a second sync would only seem to succeed. Here the refusal is put where Sync
+// would report it; mount_test.TestDiskRefusesAWrite has disks that refuse.
 func TestRefusedSyncPoisonsTheLog(t *testing.T) {
 	ctx := context.Background()
-	l, err := Open(ctx, t.TempDir(), Options{})
+	dir := t.TempDir()
+	l, err := Open(ctx, dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,9 +25,12 @@ func TestRefusedSyncPoisonsTheLog(t *testing.T) {
 	if err := appendOne(); err != nil {
 		t.Fatal(err)
 	}
-	first := l.sync.poison(syscall.EIO)
-	if again := l.sync.poison(syscall.ENOSPC); again.Error() != first.Error() {
+	first := l.poison(syscall.EIO)
+	if again := l.poison(syscall.ENOSPC); again.Error() != first.Error() {
 		t.Errorf("a second failure: got %v, want the first one, %v", again, first)
+	}
+	if !l.unsynced() {
+		t.Error("no note of the failed sync is left")
 	}
 	for name, err := range map[string]error{
 		"Append": appendOne(), "Sync": l.Sync(ctx), "SetTopic": l.SetTopic(ctx, "t", TopicAttr{}),
@@ -36,7 +40,12 @@ func TestRefusedSyncPoisonsTheLog(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrPoisoned and EIO", name, err)
 		}
 	}
-	if l.Status().Healthy {
-		t.Error("the log says that it is healthy")
+	if s := l.Status(); s.Healthy || s.Troubles != 1 {
+		t.Errorf("got %+v, want a log that is not healthy and tells of one trouble", s)
+	}
+	if again, err := Open(ctx, dir, Options{}); err != nil || again.unsynced() {
+		t.Errorf("opened again: %v, and the note of the failed sync is still there", err)
+	} else if err := again.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -13,19 +13,28 @@ import (
 // recover finds the tail of the log: from the checkpoint, or from the newest segment that says what
 // was before it.
 //
-// Within one boot of the machine the signals tell what counts. After a crash of the machine they
-// may stand over bytes that never reached the disk, so what the last checkpoint does not vouch for
-// is checked in full; what fails, with all behind it, is a torn tail: nothing there was promised to
-// be on the disk, and what remains is a prefix of what was written. Without a checkpoint nobody
-// knows what the machine went through; then nothing is cut off, and what is not sound is damage.
+// Within one boot of the machine the signals tell what counts. After a crash of the machine, or a
+// sync that the disk refused, they may stand over bytes that never reached the disk, so what the
+// last checkpoint does not vouch for is checked in full; what fails, with all behind it, is a torn
+// tail: nothing there was promised to be on the disk, and what remains is a prefix of what was
+// written. Without a checkpoint nobody knows what the machine went through; then nothing is cut
+// off, and what is not sound is damage. No power cut takes the checkpoint: see writeCheckpoint.
 func (l *Log) recover(ctx context.Context) error {
 	c := l.readCheckpoint()
-	sameBoot := c != nil && c.BootID == l.bootID
+	unsynced := l.unsynced()
+	sameBoot := c != nil && c.BootID == l.bootID && !unsynced
+	from := place{order: l.segments[len(l.segments)-1]} // all before the newest segment is on the disk
 	var cutFrom *place
 	if c != nil && !sameBoot {
-		cutFrom = &place{c.SyncedOrder, c.SyncedPos}
-		if *cutFrom != (place{c.Log.Order, c.Pos}) {
+		from = place{c.SyncedOrder, c.SyncedPos}
+		cutFrom = &from
+		if from != (place{c.Log.Order, c.Pos}) {
 			c = nil // the state that it has is of a place that may have been lost
+		}
+	}
+	if unsynced && !l.opts.ReadOnly {
+		if err := l.rewrite(ctx, from); err != nil {
+			return err
 		}
 	}
 	if c != nil {
@@ -54,7 +63,22 @@ func (l *Log) recover(ctx context.Context) error {
 	if err := l.checkTail(ctx, cutFrom); err != nil {
 		return fmt.Errorf("checking what was written before the machine started: %w", err)
 	}
-	return l.checkpoint(true)
+	return l.recovered()
+}
+
+// recovered makes all that was found count as on the disk.
+func (l *Log) recovered() error {
+	if err := l.sweepCheckpoints(); err != nil {
+		return err
+	}
+	if err := l.checkpoint(true); err != nil {
+		return err
+	}
+	// The checkpoint's name, in case it is the store's first one.
+	if err := l.dir.Sync(); err != nil {
+		return fmt.Errorf("syncing the store's directory: %w", err)
+	}
+	return l.forgetUnsynced()
 }
 
 // startAt sets the log to a checkpoint, or else to the beginning of the newest segment that has a

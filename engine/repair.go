@@ -249,8 +249,17 @@ func (r *repairer) besides() error {
 			return err
 		}
 	}
-	if _, err := r.dir.Lstat(checkpointNew); err == nil {
-		return r.moveOut(checkpointNew, "it was never finished")
+	entries, err := r.dir.ReadDir()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !isNewCheckpoint(e.Name()) {
+			continue
+		}
+		if err := r.moveOut(e.Name(), "it was never finished"); err != nil {
+			return err
+		}
 	}
 	return nil
 }

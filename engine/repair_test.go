@@ -183,7 +183,7 @@ func repairCases(t testing.TB, dir string, values []string) []repairCase {
 		}), lost: [2]int{all - inSegment, all}, kept: 4},
 		{name: "a checkpoint of no use", kill: true, spoil: func(t testing.TB, dir string) {
 			writeFile(t, filepath.Join(dir, "checkpoint"), []byte("spoilt"))
-			writeFile(t, filepath.Join(dir, "checkpoint.new"), []byte("half"))
+			writeFile(t, filepath.Join(dir, "checkpoint.new.12"), []byte("half"))
 		}, kept: 10},
 	}
 }

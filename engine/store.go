@@ -24,7 +24,7 @@ const checkpointName = "checkpoint"
 // storeFiles are the names besides segments that a store may hold; see FORMAT.md, "Files of a
 // store". lost+found belongs to the file system when a store is a disk of its own.
 var storeFiles = []string{
-	checkpointName, checkpointNew, indexDir, "cursors", segment.LostDir, "lost+found",
+	checkpointName, unsyncedName, indexDir, "cursors", segment.LostDir, "lost+found",
 }
 
 // openStore opens the store's directory, which is made if it does not exist, and sets in t who owns
@@ -95,7 +95,8 @@ func checkStore(dir *disk.Dir, t *table) error {
 		if _, ok := segment.ParseName(e.Name()); ok {
 			return nil
 		}
-		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(storeFiles, e.Name()) {
+		if !strings.HasPrefix(e.Name(), ".") && !isNewCheckpoint(e.Name()) &&
+			!slices.Contains(storeFiles, e.Name()) {
 			foreign = e.Name()
 		}
 	}

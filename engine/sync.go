@@ -48,21 +48,35 @@ func (s *syncState) poisoned() error {
 	return nil
 }
 
-// poison remembers the first failure and returns what callers are told.
-func (s *syncState) poison(cause error) error {
-	err := fmt.Errorf("%w: %w (close the log and open it again)", ErrPoisoned, cause)
-	s.failure.CompareAndSwap(nil, &err)
-	return s.poisoned()
+// reached notes that all before p is on the disk.
+func (s *syncState) reached(p place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.synced.before(p) {
+		s.synced = p
+	}
 }
 
-// block forces the block to the disk that was just written to the segment, with all before it
-// there. The producer's lock is held.
-func (s *syncState) block(h *handle) error {
-	if err := s.poisoned(); err != nil {
+// poison remembers the first failure and returns what callers are told. Log.mu is not held.
+func (l *Log) poison(cause error) error {
+	err := fmt.Errorf("%w: %w (close the log and open it again)", ErrPoisoned, cause)
+	if l.sync.failure.CompareAndSwap(nil, &err) {
+		l.noteUnsynced()
+		l.mu.Lock()
+		l.trouble(err)
+		l.mu.Unlock()
+	}
+	return l.sync.poisoned()
+}
+
+// syncBlock forces the block to the disk that was just written to the segment, with all before it
+// there. The producer's lock is held, Log.mu is not.
+func (l *Log) syncBlock(h *handle) error {
+	if err := l.sync.poisoned(); err != nil {
 		return err
 	}
 	if err := h.Sync(); err != nil {
-		return s.poison(err)
+		return l.poison(err)
 	}
 	return nil
 }
@@ -140,7 +154,7 @@ func (l *Log) syncSegment(order uint32) error {
 	}
 	defer l.giveBack(h)
 	if err := h.Sync(); err != nil {
-		return l.sync.poison(err)
+		return l.poison(err)
 	}
 	return nil
 }

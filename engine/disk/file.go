@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -208,6 +209,16 @@ func (f *File) Datasync() error {
 
 func (f *File) datasync() error {
 	return f.fail(OpDatasync, again(func() error { return unix.Fdatasync(f.fd) }))
+}
+
+// Uncache has the kernel drop its copy of a part of the file that is on the disk already, so that
+// the next read comes from there; length 0 means to the end. It is a request: a page that somebody
+// has mapped stays. It does nothing that a hook could want to see.
+func (f *File) Uncache(at, length int64) error {
+	if err := unix.Fadvise(f.fd, at, length, unix.FADV_DONTNEED); err != nil {
+		return fmt.Errorf("dropping %s from the page cache: %w", f.path, err)
+	}
+	return nil
 }
 
 // Size returns the file's size. An fstat(2) would tell it too, but it also asks for the timestamps:

@@ -43,18 +43,10 @@ func Open(dir *disk.Dir, order uint32, writable bool) (*Segment, error) {
 	return open(dir, order, flag, 0)
 }
 
-// Create makes a new, empty segment and forces its name to the disk. If another process was first
-// the error is fs.ErrExist.
+// Create makes a new, empty segment. If another process was first the error is fs.ErrExist. The
+// directory has to be synced before anything in the segment can count as synced.
 func Create(dir *disk.Dir, order uint32, perm fs.FileMode) (*Segment, error) {
-	s, err := open(dir, order, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return nil, err
-	}
-	if err := dir.Sync(); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("syncing the store's directory: %w", err)
-	}
-	return s, nil
+	return open(dir, order, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 }
 
 func open(dir *disk.Dir, order uint32, flag int, perm fs.FileMode) (*Segment, error) {
