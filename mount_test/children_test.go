@@ -20,6 +20,7 @@ var children = map[string]func(args []string) error{
 	"follow":  childFollow,
 	"hold":    childHold,
 	"skip":    childSkip,
+	"disk":    childDisk,
 }
 
 // childWrite appends each further argument to a file, as a program would that knows nothing special

@@ -9,63 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
-
-// A full disk is an error of the write that meets it. What was acknowledged is there, the store is
-// sound, and as soon as there is room everything goes on.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
-	needRoot(t)
-	disk := newDir(t, "disk")
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	m := mountOn(t, filepath.Join(disk, "store"))
-	m.mkdir("t")
-	fd, err := syscall.Open(m.path("t/append"), syscall.O_WRONLY|syscall.O_APPEND, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
-	written := ""
-	line := func() error {
-		text := fmt.Sprintf("%d%s\n", len(written), strings.Repeat("-", 5000))
-		_, err := syscall.Write(fd, []byte(text))
-		if err == nil {
-			written += text
-		}
-		return err
-	}
-	for err = line(); err == nil; err = line() {
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatalf("write to a full disk: %v", err)
-	}
-	// A shorter line may find room still; a tool reports it if not.
-	p := m.start(`head -c 100000 /dev/zero >> t/append`)
-	if status := p.wait(); status == 0 || !strings.Contains(p.errors(), "No space left on device") {
-		t.Errorf("exit status %d, and on standard error %s", status, brief(p.errors()))
-	}
-	m.want("t/log", written)
-	m.verify()
-	if err := unix.Mount("", disk, "", unix.MS_REMOUNT, "size=8m"); err != nil {
-		t.Fatal(err)
-	}
-	for range 100 {
-		if err := line(); err != nil {
-			t.Fatalf("write after room was made: %v", err)
-		}
-	}
-	m.want("t/log", written)
-	m.verify()
-}
 
 // The store's directory is removed under the mount: whoever uses it gets an error, and nobody
 // hangs.
