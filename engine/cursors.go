@@ -63,6 +63,22 @@ func (l *Log) Cursors(topic string) ([]string, error) {
 	return names, nil
 }
 
+// FindCursor tells whether there is a cursor of that name, of a topic that may have been deleted.
+// The error is ErrNoCursor if not, or ErrInvalidCursor, ErrClosed, or that of the file system.
+func (l *Log) FindCursor(topic, name string) error {
+	err := CheckCursorName(name)
+	if err == nil {
+		err = l.checkOpen()
+	}
+	if err == nil {
+		_, err = l.dir.Lstat(cursorPath(topic, name))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrNoCursor
+	}
+	return cursorError(topic, name, err)
+}
+
 // CreateCursor makes a cursor at the start of a topic. It is on the disk when this returns. The
 // error is ErrInvalidCursor, ErrNoTopic, ErrCursorExists, ErrReadOnly, ErrClosed, ErrLocked, that
 // of ctx, or that of the file system.

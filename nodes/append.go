@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"syscall"
 
@@ -231,11 +230,5 @@ func (h *appendHandle) poll(*PollIn) uint32 {
 
 // errno is what who writes sees of an error.
 func (h *appendHandle) errno(call string, err error) syscall.Errno {
-	if err == nil {
-		return 0
-	}
-	if !errors.Is(err, context.Canceled) {
-		h.tree.refused(h.topic.name, call, err)
-	}
-	return errnoFor(err, h.flags&syscall.O_NONBLOCK != 0)
+	return h.tree.errnoFor(h.topic, call, err, h.flags&syscall.O_NONBLOCK != 0)
 }

@@ -38,7 +38,8 @@ func dirMode(mode uint32) uint32 {
 	return syscall.S_IFDIR | mode&permAll | mode&permRead>>2 | mode&permWrite>>1
 }
 
-// mode is the mode of a node, whose topic has the permission bits topicMode.
+// mode is the mode of a node, whose topic has the permission bits topicMode. Who may move a cursor
+// takes records from everybody else who reads by it: that needs the right to write the topic too.
 func (k kind) mode(topicMode uint32) uint32 {
 	switch k {
 	case kindRoot:
@@ -50,13 +51,21 @@ func (k kind) mode(topicMode uint32) uint32 {
 	case kindStatus, kindMetrics, kindErrors:
 		return syscall.S_IFREG | permRead
 	}
+	read := topicMode & permRead
+	move := read & (topicMode & permWrite << 1) // as read bits
 	switch {
+	case k == kindCursorsDir:
+		return dirMode(read | move>>1)
 	case k.isDir():
-		return dirMode(topicMode & permRead)
+		return dirMode(read)
+	case k.moves():
+		return syscall.S_IFREG | move
+	case k == kindCursorPosition:
+		return syscall.S_IFREG | read | move>>1
 	case k.isAppend():
 		return syscall.S_IFREG | topicMode&permWrite
 	}
-	return syscall.S_IFREG | topicMode&permRead
+	return syscall.S_IFREG | read
 }
 
 // attrValid is how long the kernel may remember the attributes of a node.

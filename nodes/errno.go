@@ -14,7 +14,8 @@ var (
 	// errRemoved is met by those who still use a topic that was removed.
 	errRemoved = errors.New("the topic was removed")
 	// errNotAllowed is met by every change of the tree that is not one of a topic.
-	errNotAllowed = errors.New("only topics can be changed, by mkdir, rmdir, chmod and chown")
+	errNotAllowed = errors.New("only topics can be changed, by mkdir, rmdir, chmod and chown, and " +
+		"cursors, by mkdir and rmdir")
 	// errDeleteOff is met by rmdir of a topic without the option that allows it.
 	errDeleteOff = errors.New("topics can be removed only on a mount with the option allow_delete")
 	// errBeyondEnd is met by a read of a stream at a place that the topic does not have.
@@ -36,6 +37,12 @@ var (
 		"a raw record is written from its beginning to its end, without holes (cp --sparse=never)")
 	// errNameTooLong is met by a name that is longer than a topic's may be.
 	errNameTooLong = errors.New("the name is too long for a topic")
+	// errBadPosition is met by a write to position of what is none.
+	errBadPosition = errors.New("the cursor was not moved")
+	// errMoved is met by a reader by a cursor that somebody else has moved meanwhile.
+	errMoved = errors.New("the cursor was moved since this file was opened")
+	// errUnread is met by a read of a cursor's stream behind what was delivered, which would skip.
+	errUnread = errors.New("a cursor's stream cannot be read behind what was not read yet")
 )
 
 // errnos is the one table of what a program sees of an error. The first row that matches counts, so
@@ -51,6 +58,7 @@ var errnos = []struct {
 	{codec.ErrTooLong, syscall.EMSGSIZE},
 	{codec.ErrSyntax, syscall.EINVAL},
 	{errNameTooLong, syscall.ENAMETOOLONG},
+	{errBadPosition, syscall.EINVAL},
 	{engine.ErrInvalidTopic, syscall.EINVAL},
 	{engine.ErrEmptyBatch, syscall.EINVAL},
 	{engine.ErrOption, syscall.EINVAL},
@@ -60,6 +68,12 @@ var errnos = []struct {
 	{engine.ErrTooManyKeys, syscall.ENOBUFS},
 	{engine.ErrTooManyTopics, syscall.ENOSPC},
 	{engine.ErrNoRecord, syscall.EAGAIN},
+
+	{engine.ErrNoCursor, syscall.ENOENT},
+	{engine.ErrCursorExists, syscall.EEXIST},
+	{engine.ErrCursorHeld, syscall.EBUSY},
+	{engine.ErrInvalidCursor, syscall.EINVAL},
+	{engine.ErrCursorDamaged, syscall.EIO},
 
 	{engine.ErrLocked, syscall.EBUSY},
 	{engine.ErrReadOnly, syscall.EROFS},
@@ -76,6 +90,8 @@ var errnos = []struct {
 	{errBeyondEnd, syscall.ESPIPE},
 	{errOvertaken, syscall.EPIPE},
 	{errLost, syscall.EIO},
+	{errMoved, syscall.EBUSY},
+	{errUnread, syscall.ESPIPE},
 	{errNoRecord, syscall.ENOENT},
 	{errRecordRemoved, syscall.ESTALE},
 	{errCarryFull, syscall.ENOBUFS},
@@ -114,4 +130,15 @@ func errnoFor(err error, nonblock bool) syscall.Errno {
 		return syscall.EAGAIN
 	}
 	return errnoOf(err)
+}
+
+// errnoFor takes note of an error of a call on a file, and returns what the program sees.
+func (t *Tree) errnoFor(tp *topic, call string, err error, nonblock bool) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.refused(tp.name, call, err)
+	}
+	return errnoFor(err, nonblock)
 }

@@ -38,6 +38,12 @@ func TestErrno(t *testing.T) {
 		{"too many topics", engine.ErrTooManyTopics, syscall.ENOSPC},
 		{"no record", engine.ErrNoRecord, syscall.EAGAIN},
 
+		{"no cursor", engine.ErrNoCursor, syscall.ENOENT},
+		{"cursor exists", engine.ErrCursorExists, syscall.EEXIST},
+		{"cursor held", engine.ErrCursorHeld, syscall.EBUSY},
+		{"invalid cursor", engine.ErrInvalidCursor, syscall.EINVAL},
+		{"cursor damaged", engine.ErrCursorDamaged, syscall.EIO},
+
 		{"locked", engine.ErrLocked, syscall.EBUSY},
 		{"read-only", engine.ErrReadOnly, syscall.EROFS},
 		{"poisoned", engine.ErrPoisoned, syscall.EIO},
@@ -55,6 +61,9 @@ func TestErrno(t *testing.T) {
 		{"lost", nodes.ErrLost, syscall.EIO},
 		{"no such record", nodes.ErrNoRecord, syscall.ENOENT},
 		{"record removed", nodes.ErrRecordRemoved, syscall.ESTALE},
+		{"bad position", fmt.Errorf("%w: %w", nodes.ErrBadPosition, engine.ErrPosition), syscall.EINVAL},
+		{"moved", nodes.ErrMoved, syscall.EBUSY},
+		{"unread", nodes.ErrUnread, syscall.ESPIPE},
 		{"carry", nodes.ErrCarryFull, syscall.ENOBUFS},
 		{"open", nodes.ErrTooManyOpen, syscall.ENFILE},
 		{"not in order", nodes.ErrNotInOrder, syscall.EINVAL},

@@ -33,6 +33,9 @@ var (
 	ErrTooManyOpen   = errTooManyOpen
 	ErrNotInOrder    = errNotInOrder
 	ErrNameTooLong   = errNameTooLong
+	ErrBadPosition   = errBadPosition
+	ErrMoved         = errMoved
+	ErrUnread        = errUnread
 )
 
 // Errno is errnoOf.

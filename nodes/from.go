@@ -15,7 +15,14 @@ func (t *Tree) openFrom(n node, nonblock bool) (*streamHandle, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := t.openStream(n.topic, format, nonblock)
+	return t.openStreamAt(n.topic, format, from, nonblock)
+}
+
+// openStreamAt opens a stream that begins at a position.
+func (t *Tree) openStreamAt(
+	tp *topic, f codec.Format, from engine.Position, nonblock bool,
+) (*streamHandle, error) {
+	h, err := t.openStream(tp, f, nonblock)
 	if err != nil {
 		return nil, err
 	}

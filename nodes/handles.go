@@ -1,9 +1,11 @@
 package nodes
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -16,6 +18,29 @@ type handle interface {
 	poll(in *PollIn) uint32
 	// release is the last call: nobody holds the file any more.
 	release()
+}
+
+// A reporter tells what a program sees of an error of a call.
+type reporter interface {
+	errno(call string, err error) syscall.Errno
+}
+
+// A writer is a handle that takes WRITEs: all of data, or nothing.
+type writer interface {
+	write(ctx context.Context, in *fuse.WriteIn, data []byte) error
+	reporter
+}
+
+// A flusher is a handle that close(2) means something to; its lock owner tells whose it is.
+type flusher interface {
+	flush(lockOwner uint64) error
+	reporter
+}
+
+// A syncer is a handle with something that can be forced to the disk.
+type syncer interface {
+	fsync(ctx context.Context) error
+	reporter
 }
 
 // A pollable handle has polls that wait for it to become readable.

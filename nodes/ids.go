@@ -107,6 +107,12 @@ func (n node) format() codec.Format {
 	return codec.Plain
 }
 
+// isWritten tells whether nodes of the kind can be written.
+func (k kind) isWritten() bool { return k.isAppend() || k == kindCursorPosition }
+
+// moves tells whether reading a node of the kind moves a cursor.
+func (k kind) moves() bool { return kindCursorStream <= k && k <= kindCursorNext }
+
 // isNamed tells whether nodes of the kind have names of their own.
 func (k kind) isNamed() bool {
 	switch k {

@@ -28,6 +28,8 @@ type Log interface {
 	// tells whether wake will never be called.
 	Watch(topic string, next uint64, wake func()) (stop func() bool)
 
+	CursorLog
+
 	Status() engine.Status
 	Troubles() []engine.Trouble
 }
@@ -38,6 +40,30 @@ type Records interface {
 	ReadRecord(topic string, offset uint64, use func(*engine.Record) error) error
 	Keys(ctx context.Context, topic string) ([]engine.KeyInfo, error)
 	Key(ctx context.Context, topic, key string) (engine.KeyInfo, error)
+}
+
+// A CursorLog is what the tree needs of durable positions. The promises are those of the methods of
+// engine.Log of the same names.
+type CursorLog interface {
+	Cursors(topic string) ([]string, error)
+	FindCursor(topic, name string) error
+	CreateCursor(ctx context.Context, topic, name string) error
+	RemoveCursor(topic, name string) error
+	CursorPosition(topic, name string) (uint64, error)
+	// OpenCursor takes a cursor.
+	OpenCursor(topic, name string) (Cursor, error)
+}
+
+// A Cursor is a durable position that is held.
+type Cursor interface {
+	// Next is the offset of the first record that is not done.
+	Next() uint64
+	// Commit says that all records before the offset next are done.
+	Commit(next uint64) error
+	// Sync returns when the position is on the disk.
+	Sync(ctx context.Context) error
+	// Close gives the cursor back.
+	Close() error
 }
 
 // A Reader walks through one topic. It is used by one goroutine at a time.
@@ -70,4 +96,13 @@ func (l engineLog) OpenReader(topic string, from engine.Position) (Reader, error
 		return nil, err // and no Reader that holds a nil pointer
 	}
 	return reader, nil
+}
+
+// OpenCursor implements Log in the same way.
+func (l engineLog) OpenCursor(topic, name string) (Cursor, error) {
+	cursor, err := l.Log.OpenCursor(topic, name)
+	if err != nil {
+		return nil, err
+	}
+	return cursor, nil
 }

@@ -30,7 +30,7 @@ var (
 		{"stream", kindStream}, {"stream.jsonl", kindStreamJSONL}, {"stream.tsv", kindStreamTSV},
 		{"stream.raw", kindStreamRaw},
 		{"from", kindFromDir}, {"records", kindRecordsDir}, {"keys", kindKeysDir},
-		{"info", kindInfo},
+		{"cursors", kindCursorsDir}, {"info", kindInfo},
 	}
 )
 
@@ -87,6 +87,13 @@ func (t *Tree) lookup(dir node, name string) (node, error) {
 			return node{}, engine.ErrNoKey
 		}
 		found.kind, found.name = kindKey, key
+	case kindCursorsDir:
+		if err := t.findCursor(dir.topic, name); err != nil {
+			return node{}, err
+		}
+		found.kind, found.name = kindCursor, name
+	case kindCursor:
+		found.kind, found.name = findName(cursorDir, name), dir.name
 	default:
 		return node{}, errRemoved
 	}

@@ -11,6 +11,8 @@ import (
 const (
 	// No FLUSH is asked for where close(2) has nothing to report.
 	readFile = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
+	// The FLUSH of close(2) gives a cursor back; see cursorHold.
+	cursorFile = fuse.FOPEN_DIRECT_IO
 	// Writers of one file that is not opened to append need not wait for each other.
 	appendFile = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_PARALLEL_DIRECT_WRITES
 )
@@ -30,15 +32,18 @@ func (t *Tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) 
 		return fuse.Status(errnoOf(err))
 	}
 	out.OpenFlags = readFile
-	if n.kind.isAppend() {
+	switch {
+	case n.kind.isAppend():
 		out.OpenFlags = appendFile
+	case n.kind.moves():
+		out.OpenFlags = cursorFile
 	}
 	return fuse.OK
 }
 
 func (t *Tree) open(cancel <-chan struct{}, n node, flags, user uint32) (handle, error) {
 	nonblock := flags&syscall.O_NONBLOCK != 0
-	if !n.kind.isAppend() && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+	if !n.kind.isWritten() && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, syscall.EACCES
 	}
 	switch n.kind {
@@ -52,6 +57,14 @@ func (t *Tree) open(cancel <-chan struct{}, n node, flags, user uint32) (handle,
 		return t.openFrom(n, nonblock)
 	case kindRecord, kindKey:
 		return t.openRecord(cancel, n)
+	case kindCursorStream, kindCursorStreamJSONL:
+		return t.openCursorStream(n, nonblock)
+	case kindCursorNext:
+		return t.openNext(n, nonblock)
+	case kindCursorPosition:
+		return t.openPosition(n, flags)
+	case kindCursorLag:
+		return t.openLag(n)
 	case kindInfo:
 		return t.openInfo(n.topic)
 	case kindStatus:

@@ -3,6 +3,7 @@ package nodes
 import (
 	"sync"
 
+	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,21 +28,34 @@ type pollWatch struct {
 	watches uint64      // begun so far, so that each knows whether it is the current one
 }
 
-// start has the kernel told when the stream has a record with the offset next, unless it will be
-// told anyway.
-func (p *pollWatch) start(h *streamHandle, kh, next uint64) {
+// poll is the answer to a poll of a file that cannot be read before the topic has a record with the
+// offset next.
+func (p *pollWatch) poll(t *Tree, tp *topic, in *PollIn, next uint64) uint32 {
+	if in.Flags&fuse.FUSE_POLL_SCHEDULE_NOTIFY == 0 || t.kernel == nil {
+		return 0
+	}
+	p.start(t, tp, in.Kh, next)
+	// The tree may have been shut down between the question and the watch.
+	if t.waiters.over() {
+		return pollIn
+	}
+	return 0
+}
+
+// start has the kernel told when there is such a record, unless it will be told anyway.
+func (p *pollWatch) start(t *Tree, tp *topic, kh, next uint64) {
 	p.mu.Lock()
 	if p.armed || p.ended {
 		p.mu.Unlock()
 		return
 	}
-	p.armed, p.kernel, p.handle = true, h.tree.kernel, kh
+	p.armed, p.kernel, p.handle = true, t.kernel, kh
 	p.watches++
 	own := p.watches
 	p.mu.Unlock()
 
 	// The log may call wake before Watch returns.
-	cancel := h.tree.log.Watch(h.topic.name, next, p.wake)
+	cancel := t.log.Watch(tp.name, next, p.wake)
 
 	p.mu.Lock()
 	if p.armed && p.watches == own {

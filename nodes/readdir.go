@@ -125,7 +125,7 @@ func (d *dirHandle) list(cancel <-chan struct{}) ([]dirEntry, error) {
 		control := dirEntry{node: node{kind: kindControl}, name: controlName, place: 3}
 		return append(append(entries, control), d.tree.listTopics()...), nil
 	case kindControl:
-		return appendFixed(entries, controlDir, nil, nil), nil
+		return appendFixed(entries, controlDir, node{}, nil), nil
 	}
 	info, err := d.tree.info(d.dir.topic)
 	if err != nil {
@@ -133,17 +133,24 @@ func (d *dirHandle) list(cancel <-chan struct{}) ([]dirEntry, error) {
 	}
 	switch d.dir.kind {
 	case kindTopic:
-		entries = appendFixed(entries, topicDir, d.dir.topic, &info)
+		entries = appendFixed(entries, topicDir, node{topic: d.dir.topic}, &info)
 	case kindKeysDir:
 		return d.tree.appendKeys(cancel, entries, d.dir.topic, &info)
+	case kindCursorsDir:
+		cursors, err := d.tree.listCursors(d.dir.topic, &info)
+		return append(entries, cursors...), err
+	case kindCursor:
+		entries = appendFixed(entries, cursorDir, d.dir, &info)
 	}
 	return entries, nil
 }
 
-func appendFixed(list []dirEntry, dir []dirent, tp *topic, info *engine.TopicInfo) []dirEntry {
+// appendFixed appends the entries of a directory whose names never change. of has the topic and the
+// name of its nodes.
+func appendFixed(list []dirEntry, dir []dirent, of node, info *engine.TopicInfo) []dirEntry {
 	for i, entry := range dir {
 		list = append(list, dirEntry{
-			node: node{kind: entry.kind, topic: tp}, name: entry.name,
+			node: node{kind: entry.kind, topic: of.topic, name: of.name}, name: entry.name,
 			place: uint64(3 + i), info: info,
 		})
 	}

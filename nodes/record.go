@@ -88,26 +88,30 @@ func (t *Tree) openRecord(cancel <-chan struct{}, n node) (*recordHandle, error)
 }
 
 func (h *recordHandle) read(in *fuse.ReadIn, req ReadRequest) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var n int
-	var err error
-	switch {
-	case h.known && in.Offset >= h.size:
-	case h.value != nil:
-		n = copy(req.Buffer(), h.value[in.Offset:])
-	default:
-		n, err = h.fetch(req.Buffer(), in.Offset)
-	}
+	n, err := h.readAt(req.Buffer(), in.Offset)
 	if err != nil {
 		h.tree.refused(h.topic.name, "read of a record", err)
 		req.Fail(errnoOf(err))
 		return
 	}
-	if in.Offset+uint64(n) >= h.size {
+	req.Reply(n)
+}
+
+// readAt copies the value from place on.
+func (h *recordHandle) readAt(buf []byte, place uint64) (n int, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.known && place >= h.size:
+	case h.value != nil:
+		n = copy(buf, h.value[place:])
+	default:
+		n, err = h.fetch(buf, place)
+	}
+	if err == nil && place+uint64(n) >= h.size {
 		h.drop()
 	}
-	req.Reply(n)
+	return n, err
 }
 
 // fetch reads the value from place on, and holds it if that is not all. A record that was removed

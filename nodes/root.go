@@ -42,10 +42,14 @@ func (t *Tree) listTopics() []dirEntry {
 	return entries
 }
 
-// Mkdir makes a topic, owned by who calls.
+// Mkdir makes a topic, owned by who calls, or a cursor of a topic.
 func (t *Tree) Mkdir(
 	cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut,
 ) fuse.Status {
+	if dir := t.topics.node(in.NodeId); dir.kind == kindCursorsDir {
+		err := t.makeCursor(cancel, in, dir.topic, name, out)
+		return fuse.Status(t.errnoFor(dir.topic, "mkdir of a cursor", err, false))
+	}
 	if in.NodeId != rootNode {
 		return t.refuse(in.NodeId, "mkdir")
 	}
@@ -84,8 +88,12 @@ func (t *Tree) makeTopic(cancel <-chan struct{}, in *fuse.MkdirIn, shown string)
 	return n, info, err
 }
 
-// Rmdir removes a topic, if the mount allows it.
+// Rmdir removes a topic, if the mount allows it, or a cursor.
 func (t *Tree) Rmdir(cancel <-chan struct{}, in *fuse.InHeader, name string) fuse.Status {
+	if dir := t.topics.node(in.NodeId); dir.kind == kindCursorsDir {
+		err := t.removeCursor(dir.topic, name)
+		return fuse.Status(t.errnoFor(dir.topic, "rmdir of a cursor", err, false))
+	}
 	if in.NodeId != rootNode || name == controlName {
 		return t.refuse(in.NodeId, "rmdir")
 	}

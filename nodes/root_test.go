@@ -61,7 +61,7 @@ func TestReadDir(t *testing.T) {
 		{".puro", []string{".", "..", "status.json", "errors"}},
 		{"a", []string{".", "..", "append", "append.jsonl", "append.tsv",
 			"append.raw", "log", "log.jsonl", "log.tsv", "stream", "stream.jsonl", "stream.tsv",
-			"stream.raw", "from", "records", "keys", "info"}},
+			"stream.raw", "from", "records", "keys", "cursors", "info"}},
 		{"a/from", []string{".", ".."}},
 	}
 	for _, test := range tests {

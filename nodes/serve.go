@@ -24,7 +24,7 @@ func (t *Tree) ServeRead(in *fuse.ReadIn, req ReadRequest) {
 func (t *Tree) ServeWrite(
 	ctx context.Context, in *fuse.WriteIn, data []byte,
 ) (uint32, syscall.Errno) {
-	h, ok := t.handles.get(in.Fh).(*appendHandle)
+	h, ok := t.handles.get(in.Fh).(writer)
 	if !ok {
 		return 0, syscall.EBADF
 	}
@@ -104,7 +104,7 @@ func (r *blockingRead) await(cancel <-chan struct{}) {
 
 // Flush is called for each close(2).
 func (t *Tree) Flush(_ <-chan struct{}, in *fuse.FlushIn) fuse.Status {
-	h, ok := t.handles.get(in.Fh).(*appendHandle)
+	h, ok := t.handles.get(in.Fh).(flusher)
 	if !ok {
 		return fuse.OK
 	}
@@ -113,7 +113,7 @@ func (t *Tree) Flush(_ <-chan struct{}, in *fuse.FlushIn) fuse.Status {
 
 // Fsync returns when what was appended is on the disk; of other files nothing has to be.
 func (t *Tree) Fsync(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
-	h, ok := t.handles.get(in.Fh).(*appendHandle)
+	h, ok := t.handles.get(in.Fh).(syncer)
 	if !ok {
 		return fuse.OK
 	}

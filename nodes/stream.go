@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"errors"
+	"math"
 	"sync"
 	"syscall"
 
@@ -15,6 +16,9 @@ import (
 // asks for what a request can carry, and for the rest if it got all of that. Since the rest may
 // have to be waited for, such a READ is never filled to its last byte.
 const splitReadBytes = 64 << 10
+
+// noGap is not the place of a loss in any file.
+const noGap = math.MaxUint64
 
 // A streamHandle is one open file stream or from/POSITION, of any format: the text of a topic from
 // some place on, without an end. In the plain format byte 0 of the file is the byte at base of the
@@ -35,6 +39,7 @@ type streamHandle struct {
 	// from is where the file begins, until that record is there: then base is known, and from nil.
 	from *engine.Position
 	last uint64 // file offset behind the last byte that was read
+	gap  uint64 // file offset at which a loss was told last: a record begins there; or noGap
 
 	polled pollWatch
 }
@@ -46,7 +51,7 @@ func (t *Tree) openStream(tp *topic, f codec.Format, nonblock bool) (*streamHand
 	}
 	h := &streamHandle{
 		tree: t, topic: tp, nonblock: nonblock, base: info.FirstText,
-		text: textReader{log: t.log, topic: tp.name},
+		text: textReader{log: t.log, topic: tp.name}, gap: noGap,
 	}
 	if f != codec.Plain {
 		h.formatted = newFormatReader(t.log, tp.name, f, info.First)
@@ -71,15 +76,7 @@ func (r readResult) answer(req ReadRequest) {
 }
 
 func (h *streamHandle) read(in *fuse.ReadIn, req ReadRequest) {
-	result := h.readAt(req.Buffer, in.Offset, false)
-	switch {
-	case !result.wait:
-		result.answer(req)
-	case h.nonblock:
-		req.Fail(syscall.EAGAIN)
-	default:
-		h.wait(req, in.Offset, result.next)
-	}
+	h.tree.serve(h.topic, h.readAt, req, in.Offset, h.nonblock)
 }
 
 // readAt reads at an offset of the file. buffer is called only if there is something to read. Who
@@ -111,7 +108,7 @@ func (h *streamHandle) readAt(buffer func() []byte, offset uint64, woken bool) r
 		return readResult{err: errnoOf(errBeyondEnd)}
 	case place < info.FirstText:
 		h.base += info.FirstText - place
-		return h.failed(errOvertaken)
+		return h.lost(offset, errOvertaken)
 	case place == info.NextText:
 		h.text.rest()
 		return readResult{wait: true, next: info.Next}
@@ -137,7 +134,7 @@ func (h *streamHandle) readFormatted(
 	case errors.Is(err, engine.ErrNoTopic):
 		return readResult{}
 	}
-	return h.failed(err)
+	return h.lost(offset, err)
 }
 
 // unsplit is the part of the room for a read that may be filled.
@@ -164,6 +161,12 @@ func (h *streamHandle) fill(buf []byte, offset, place uint64, info *engine.Topic
 	default:
 		h.base += h.text.sound(place) - place
 	}
+	return h.lost(offset, err)
+}
+
+// lost is failed at an offset of the file, where the text goes on with the record behind a loss.
+func (h *streamHandle) lost(offset uint64, err error) readResult {
+	h.gap = offset
 	return h.failed(err)
 }
 
@@ -180,6 +183,13 @@ func (h *streamHandle) release() {
 	if h.formatted != nil {
 		h.formatted.close()
 	}
+}
+
+// readUpTo returns the file offset behind what the last read got, and that of the last loss.
+func (h *streamHandle) readUpTo() (last, gap uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last, h.gap
 }
 
 // readable tells whether a read where the last one ended would return at once; if not, next is the
@@ -205,18 +215,10 @@ func (h *streamHandle) readable() (next uint64, ready bool) {
 
 func (h *streamHandle) poll(in *PollIn) uint32 {
 	next, ready := h.readable()
-	switch {
-	case ready:
-		return pollIn
-	case in.Flags&fuse.FUSE_POLL_SCHEDULE_NOTIFY == 0 || h.tree.kernel == nil:
-		return 0
-	}
-	h.polled.start(h, in.Kh, next)
-	// The tree may have been shut down between the question and the watch.
-	if h.tree.waiters.over() {
+	if ready {
 		return pollIn
 	}
-	return 0
+	return h.polled.poll(h.tree, h.topic, in, next)
 }
 
 func (h *streamHandle) wakePoll() { h.polled.wake() }

@@ -14,11 +14,10 @@ const (
 	setSize = fuse.FATTR_SIZE
 )
 
-// SetAttr answers chmod, chown, truncate and utimens.
-//
-// chmod and chown of a topic's directory are the topic's, and its files follow. An append file
-// takes what tools do to a file that they write: truncation to nothing and new times are accepted
-// and do nothing. Rights that are as they were can be set anywhere. Everything else is EPERM.
+// SetAttr answers chmod, chown, truncate and utimens.  chmod and chown of a topic's directory
+// are the topic's, and its files follow. A file that is written takes what tools do to such a
+// file: truncation to nothing and new times are accepted and do nothing. Rights that are as they
+// were can be set anywhere. Everything else is EPERM.
 func (t *Tree) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
 	n := t.topics.node(in.NodeId)
 	if n.kind == kindNone {
@@ -36,13 +35,13 @@ func (t *Tree) setAttr(cancel <-chan struct{}, n node, in *fuse.SetAttrIn, out *
 	if err := t.attr(cancel, n, out); err != nil {
 		return err
 	}
-	if in.Valid&setSize != 0 && (!n.kind.isAppend() || in.Size != 0) {
+	if in.Valid&setSize != 0 && (!n.kind.isWritten() || in.Size != 0) {
 		if h, ok := t.handles.get(in.Fh).(*appendHandle); ok && in.Valid&fuse.FATTR_FH != 0 {
 			h.giveUp()
 		}
 		return errNotAllowed
 	}
-	if in.Valid&setTimes != 0 && !n.kind.isAppend() && n.kind != kindTopic {
+	if in.Valid&setTimes != 0 && !n.kind.isWritten() && n.kind != kindTopic {
 		return errNotAllowed
 	}
 	if in.Valid&setRights == 0 || !changesRights(in, out) {

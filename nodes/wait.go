@@ -11,7 +11,9 @@ import (
 //
 // While it waits it holds no buffer, no reader of the log and no goroutine.
 type waiter struct {
-	handle *streamHandle
+	tree   *Tree
+	topic  *topic
+	readAt readAt
 	req    ReadRequest
 	offset uint64 // of the READ
 
@@ -22,6 +24,9 @@ type waiter struct {
 	watches uint64      // begun so far, so that each knows whether it is the current one
 }
 
+// A readAt reads at an offset of a file; see streamHandle.readAt.
+type readAt func(buffer func() []byte, offset uint64, woken bool) readResult
+
 type waiterState uint8
 
 const (
@@ -30,15 +35,23 @@ const (
 	waiterAnswered                    // for ever
 )
 
-// wait parks a request that found nothing to read, until the topic has a record with the offset
-// next.
-func (h *streamHandle) wait(req ReadRequest, offset, next uint64) {
-	w := &waiter{handle: h, req: req, offset: offset}
-	req.Park(w.interrupted)
-	if !h.tree.waiters.add(w) {
-		w.endOfFile()
+// serve answers a request now, or as soon as the topic has a record to read; with nonblock set it
+// does not wait.
+func (t *Tree) serve(tp *topic, read readAt, req ReadRequest, offset uint64, nonblock bool) {
+	result := read(req.Buffer, offset, false)
+	switch {
+	case !result.wait:
+		result.answer(req)
+	case nonblock:
+		req.Fail(syscall.EAGAIN)
+	default:
+		w := &waiter{tree: t, topic: tp, readAt: read, req: req, offset: offset}
+		req.Park(w.interrupted)
+		if !t.waiters.add(w) {
+			w.endOfFile()
+		}
+		w.watch(result.next)
 	}
-	w.watch(next)
 }
 
 // watch gives the waiter to the log. It is called by who has it.
@@ -55,7 +68,7 @@ func (w *waiter) watch(next uint64) {
 	w.mu.Unlock()
 
 	// The log may call wake before Watch returns.
-	stop := w.handle.tree.log.Watch(w.handle.topic.name, next, w.wake)
+	stop := w.tree.log.Watch(w.topic.name, next, w.wake)
 
 	w.mu.Lock()
 	if w.state == waiterWaiting && w.watches == own {
@@ -77,14 +90,14 @@ func (w *waiter) wake() {
 		w.state, w.stop = waiterTaken, nil
 	}
 	w.mu.Unlock()
-	if mine && !w.handle.tree.waiters.serve(w) {
+	if mine && !w.tree.waiters.serve(w) {
 		w.answer(func() { w.req.Reply(0) })
 	}
 }
 
 // serve answers with what there is now, or waits again.
 func (w *waiter) serve() {
-	result := w.handle.readAt(w.req.Buffer, w.offset, true)
+	result := w.readAt(w.req.Buffer, w.offset, true)
 	if result.wait {
 		w.watch(result.next)
 		return
@@ -97,7 +110,7 @@ func (w *waiter) answer(how func()) {
 	w.mu.Lock()
 	w.state = waiterAnswered
 	w.mu.Unlock()
-	w.handle.tree.waiters.remove(w)
+	w.tree.waiters.remove(w)
 	how()
 }
 
