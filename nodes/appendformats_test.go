@@ -205,6 +205,57 @@ func TestAppendRawHoles(t *testing.T) {
 	}
 }
 
+// A record begins where its first write is, which need not be the beginning of the file.
+func TestAppendRawBeginsAnywhere(t *testing.T) {
+	m := newMount(t, nil)
+	m.mkdir("orders")
+	fh := m.open("orders/append.raw", syscall.O_WRONLY)
+	for _, place := range []uint64{0, 5, 1 << 40} {
+		for i, part := range []string{"a", "bc", "d"} {
+			if errno := m.writeAt(1, fh, place+[]uint64{0, 1, 3}[i], part); errno != 0 {
+				t.Errorf("write of %q to a record at %d: %v", part, place, errno)
+			}
+		}
+		if errno := m.flush(1, fh); errno != 0 {
+			t.Errorf("close: %v", errno)
+		}
+	}
+	if got, want := m.cat("orders/log", 100), "abcd\nabcd\nabcd\n"; got != want {
+		t.Errorf("log is %q, want %q", got, want)
+	}
+}
+
+// A write whose records could not be stored leaves the line that it ended as it was, and can be
+// made again.
+func TestAppendOfAnEndedLineFails(t *testing.T) {
+	tests := []struct{ name, begun, rest string }{
+		{"append", "begun ", "and ended\n"},
+		{"append.jsonl", `{"value":"begun `, `and ended"}` + "\n"},
+		{"append.tsv", "\tbegun ", "and ended\n"},
+	}
+	for _, test := range tests {
+		m := newMount(t, nil)
+		m.mkdir("orders")
+		fh := m.open("orders/"+test.name, syscall.O_WRONLY)
+		if errno := m.writeAs(1, fh, test.begun); errno != 0 {
+			t.Fatal(errno)
+		}
+		m.log.onAppend(func(context.Context, *engine.Batch) error { return engine.ErrLocked })
+		for range 3 {
+			if errno := m.writeAs(1, fh, test.rest); errno != syscall.EBUSY {
+				t.Errorf("%s: got %v, want EBUSY", test.name, errno)
+			}
+		}
+		m.log.onAppend(nil)
+		if errno := m.writeAs(1, fh, test.rest); errno != 0 {
+			t.Errorf("%s: %v", test.name, errno)
+		}
+		if got, want := m.cat("orders/log", 100), "begun and ended\n"; got != want {
+			t.Errorf("%s: log is %q, want %q", test.name, got, want)
+		}
+	}
+}
+
 func TestAppendRawTooLong(t *testing.T) {
 	m := newMount(t, func(c *nodes.Config) { c.ValueBytes = 8 })
 	m.mkdir("orders")

@@ -16,10 +16,10 @@ import (
 // What was lost, to damage or to retention, is told once, behind the last record before it. The
 // text goes on at the same place with what comes after it.
 type formatReader struct {
-	log   Log
-	topic string
-	raw   bool // a read gives bytes of one record only
-	text  *codec.Text
+	log    Log
+	topic  string
+	format codec.Format // in the raw one a read gives bytes of one record only
+	text   *codec.Text
 
 	reader Reader // nil if there is none yet, or none any more
 	atEnd  bool   // the reader has said that there is no more: then it holds nothing
@@ -27,6 +27,9 @@ type formatReader struct {
 	at     mark   // the record held or, if none is, the next one
 	front  mark   // the furthest at so far
 	marks  markSet
+	// shared knows the places of records in the file as it is without losses: it is nil once there
+	// was one, and for raw.
+	shared *textSize
 
 	told    uint64 // 1 more than the record before which something was lost, as was told last
 	pending error  // that something was lost just before front: the read there is told
@@ -35,8 +38,11 @@ type formatReader struct {
 }
 
 // newFormatReader returns a reader of the records from an offset on.
-func newFormatReader(log Log, topic string, f codec.Format, first uint64) *formatReader {
-	r := &formatReader{log: log, topic: topic, raw: f == codec.Raw, text: codec.NewText(f)}
+func newFormatReader(log Log, tp *topic, f codec.Format, first uint64) *formatReader {
+	r := &formatReader{log: log, topic: tp.name, format: f, text: codec.NewText(f)}
+	if f != codec.Raw {
+		r.shared = &tp.sizes[f]
+	}
 	r.begin(mark{record: first})
 	return r
 }
@@ -45,7 +51,7 @@ func newFormatReader(log Log, topic string, f codec.Format, first uint64) *forma
 func (r *formatReader) begin(m mark) {
 	r.close()
 	r.at, r.front = m, m
-	r.marks.reset(m)
+	r.marks.reset(m, openMarksMax)
 }
 
 // read reads from place on and returns how much it got: 0 if there is nothing yet, and then at is
@@ -79,7 +85,7 @@ func (r *formatReader) read(
 		}
 		return 0, err
 	}
-	if !r.raw {
+	if r.format != codec.Raw {
 		r.recent.remember(buf[:n], place)
 	}
 	return n, nil // an error is met again by the next read
@@ -105,7 +111,7 @@ func (r *formatReader) fill(
 		}
 		n += copied
 		r.leave(r.text.Place())
-		if r.raw && n > 0 {
+		if r.format == codec.Raw && n > 0 {
 			break
 		}
 	}
@@ -142,13 +148,14 @@ func (r *formatReader) seek(place uint64, info *engine.TopicInfo) (bool, error) 
 
 // approach has the reader stand at a record that is not behind place.
 func (r *formatReader) approach(place uint64, info *engine.TopicInfo) error {
-	moved := false
-	if place < r.at.place {
-		m, ok := r.marks.before(place)
-		if !ok {
-			return errBeyondEnd
-		}
-		r.at, r.held, moved = m, false, true
+	m, ok := r.nearest(place, info)
+	if !ok {
+		return errBeyondEnd
+	}
+	moved := m != r.at
+	if moved {
+		r.at, r.held = m, false
+		r.advance()
 	}
 	if !r.held && r.at.record < info.First {
 		r.begin(mark{place: place, record: info.First})
@@ -170,6 +177,31 @@ func (r *formatReader) approach(place uint64, info *engine.TopicInfo) error {
 		}
 	}
 	return nil
+}
+
+// nearest returns the nearest known place of a record that is not behind place. There is none if
+// place is before the beginning of the file.
+func (r *formatReader) nearest(place uint64, info *engine.TopicInfo) (mark, bool) {
+	m, ok := r.at, r.at.place <= place
+	better := func(other mark) {
+		if other.place <= place && (!ok || other.place > m.place) {
+			m, ok = other, true
+		}
+	}
+	if ok && place-m.place < nearMarkBytes {
+		return m, true // so that reading on asks no further
+	}
+	better(r.front)
+	if own, found := r.marks.before(place); found {
+		better(own)
+	}
+	if r.shared != nil && (!ok || place-m.place >= nearMarkBytes) {
+		other, found := r.shared.nearest(r.log, r.topic, r.format, r.marks.first, place, info)
+		if found {
+			better(other)
+		}
+	}
+	return m, ok
 }
 
 // next gets the next record and tells whether there is one.
@@ -211,7 +243,7 @@ func (r *formatReader) lose(next uint64, err error) {
 	if atFront && r.told != r.at.record+1 {
 		r.told, r.pending = r.at.record+1, err
 	}
-	r.at.record = next
+	r.at.record, r.shared = next, nil
 	if atFront {
 		r.front.record = next
 	}
@@ -228,6 +260,11 @@ func (r *formatReader) blocked() error {
 // leave goes on to the record behind the one held, whose text has size bytes.
 func (r *formatReader) leave(size uint64) {
 	r.at, r.held = mark{r.at.place + size, r.at.record + 1}, false
+	r.advance()
+}
+
+// advance takes note of how far the file was read.
+func (r *formatReader) advance() {
 	if r.at.record > r.front.record {
 		r.front = r.at
 		r.marks.add(r.at)
@@ -242,7 +279,7 @@ func (r *formatReader) readable(place uint64, info *engine.TopicInfo) (next uint
 		return 0, true
 	case info.Next <= r.front.record:
 		return r.front.record, r.pending != nil
-	case !r.raw:
+	case r.format != codec.Raw:
 		return 0, true
 	}
 	found, err := r.seek(place, info) // for an empty record has no bytes to read

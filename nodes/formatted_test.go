@@ -362,6 +362,9 @@ func TestFormattedReadsAtRandom(t *testing.T) {
 				if got := m.size("orders/" + name); got != uint64(len(want)) {
 					t.Fatalf("seed %d, step %d: size is %d, want %d", seed, step, got, len(want))
 				}
+			case 4:
+				m.release(fh)
+				fh = m.open("orders/"+name, syscall.O_RDONLY|syscall.O_NONBLOCK)
 			}
 			size := 1 + random.IntN(5000)
 			got, errno := m.read(fh, uint64(place), size).now()

@@ -94,3 +94,89 @@ func TestFormattedGoingBack(t *testing.T) {
 		}
 	}
 }
+
+// Any place of a file that was counted once is found by all who open it for the price of a part of
+// it, the end too.
+func TestFormattedFarPlaces(t *testing.T) {
+	const lineBytes, lines = 1000, 40_000
+	m := newMount(t, nil)
+	m.mkdir("orders")
+	m.append("orders", strings.Repeat(strings.Repeat("x", lineBytes-2)+"\n", lines))
+	records := 0
+	m.log.wrapReaders(func(r nodes.Reader) nodes.Reader { return &countingReader{r, &records} })
+	const end = lines * lineBytes
+	places := []uint64{1 << 60, end, end - 8192, 1 << 60, end / 2, end / 3, end - 500_000}
+	for i, place := range places {
+		fh := m.open("orders/log.tsv", syscall.O_RDONLY)
+		records = 0
+		got, errno := m.read(fh, place, 500).now()
+		want := 0
+		if place < end {
+			want = 500
+		}
+		if errno != 0 || len(got) != want {
+			t.Errorf("at %d: %d bytes, %v, want %d", place, len(got), errno, want)
+		}
+		if i == 0 {
+			continue // it is counted now
+		}
+		if records > 200 {
+			t.Errorf("%d records were read to find %d", records, place)
+		}
+		m.release(fh)
+	}
+	fh := m.open("orders/stream.tsv", syscall.O_RDONLY)
+	records = 0
+	m.read(fh, end+1, 500).want("", syscall.ESPIPE)
+	r := m.read(fh, end, 500)
+	r.waits()
+	if records > 10 {
+		t.Errorf("%d records were read to wait at the end", records)
+	}
+	m.append("orders", "new\n")
+	r.want("\tnew\n", 0)
+	m.read(fh, end-5, 500).want("xxxx\n\tnew\n", 0)
+}
+
+// Who goes over a loss to get to a far place is told, whether or not the places were counted.
+func TestFormattedFarPlaceBehindALoss(t *testing.T) {
+	for _, counted := range []bool{false, true} {
+		m := newMount(t, nil)
+		m.mkdir("orders")
+		m.append("orders", strings.Repeat(strings.Repeat("x", 998)+"\n", 1000))
+		m.log.wrapReaders(func(r nodes.Reader) nodes.Reader {
+			return &losingReader{Reader: r, lost: map[uint64]bool{500: true}}
+		})
+		if counted {
+			m.size("orders/log.tsv")
+		}
+		fh := m.open("orders/log.tsv", syscall.O_RDONLY)
+		m.read(fh, 900_995, 10).want("", syscall.EIO)
+		m.read(fh, 900_995, 10).want("xxxx\n\txxxx"[:10], 0)
+		m.read(fh, 1<<60, 10).want("", 0)
+	}
+}
+
+// The size of a text that was counted is not that of the topic's next one.
+func TestFormattedSizeOfWhatIsLeft(t *testing.T) {
+	m := newMount(t, nil)
+	other := mountStore(t, m.dir, func(c *nodes.Config) { c.AllowDelete = true })
+	m.mkdir("orders")
+	m.append("orders", "old\nold too\n")
+	if got := m.size("orders/log.tsv"); got != 14 {
+		t.Errorf("size is %d, want 14", got)
+	}
+	other.rmdir("orders")
+	other.mkdir("orders")
+	other.append("orders", "new\n")
+	for _, file := range []string{"orders/log.tsv", "orders/stream.tsv"} {
+		if got := m.size(file); got != 5 {
+			t.Errorf("size of %s is %d, want 5", file, got)
+		}
+		m.read(m.open(file, syscall.O_RDONLY), 1, 100).want("new\n", 0)
+	}
+	m.append("orders", "more\n")
+	if got := m.size("orders/log.tsv"); got != 11 {
+		t.Errorf("size is %d, want 11", got)
+	}
+}

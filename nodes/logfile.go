@@ -34,7 +34,7 @@ func (t *Tree) openLog(tp *topic, f codec.Format) (*logHandle, error) {
 	}
 	h := &logHandle{tree: t, topic: tp, text: textReader{log: t.log, topic: tp.name}}
 	if f != codec.Plain {
-		h.formatted = newFormatReader(t.log, tp.name, f, info.First)
+		h.formatted = newFormatReader(t.log, tp, f, info.First)
 	}
 	return h, nil
 }

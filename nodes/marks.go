@@ -1,5 +1,7 @@
 package nodes
 
+import "sort"
+
 // A mark is a place in a file at which a record begins.
 type mark struct {
 	place  uint64 // in the file
@@ -9,7 +11,9 @@ type mark struct {
 const (
 	nearMarksMax  = 16 // with nearMarkBytes between them, the last MiB of a file has one each
 	nearMarkBytes = 64 << 10
-	farMarksMax   = 32
+
+	openMarksMax  = 32  // far ones of an open file
+	topicMarksMax = 512 // and of all files of a topic in a format together
 )
 
 // A markSet tells where in a file records are, of which it keeps a bounded number: close to each
@@ -20,11 +24,14 @@ type markSet struct {
 	near     [nearMarksMax]mark
 	nears    int // added so far; the newest is at (nears-1) % nearMarksMax
 	far      []mark
+	farMax   int
 	farBytes uint64 // at least so many are between two of far
 }
 
-// reset forgets all marks; the file begins, or goes on, at first.
-func (s *markSet) reset(first mark) { *s = markSet{first: first, farBytes: nearMarkBytes} }
+// reset forgets all marks; the file begins, or goes on, at first. At most farMax are far ones.
+func (s *markSet) reset(first mark, farMax int) {
+	*s = markSet{first: first, farMax: farMax, farBytes: nearMarkBytes}
+}
 
 // add takes note of a mark behind all others, if it is far enough from them.
 func (s *markSet) add(m mark) {
@@ -40,11 +47,11 @@ func (s *markSet) add(m mark) {
 	if m.place-last.place < s.farBytes {
 		return
 	}
-	if len(s.far) == farMarksMax {
-		for i := range farMarksMax / 2 {
+	if len(s.far) == s.farMax {
+		for i := range s.farMax / 2 {
 			s.far[i] = s.far[2*i+1]
 		}
-		s.far = s.far[:farMarksMax/2]
+		s.far = s.far[:s.farMax/2]
 		s.farBytes *= 2
 	}
 	s.far = append(s.far, m)
@@ -66,10 +73,9 @@ func (s *markSet) before(place uint64) (mark, bool) {
 			return m, true
 		}
 	}
-	for i := len(s.far) - 1; i >= 0; i-- {
-		if s.far[i].place <= place {
-			return s.far[i], true
-		}
+	behind := sort.Search(len(s.far), func(i int) bool { return s.far[i].place > place })
+	if behind > 0 {
+		return s.far[behind-1], true
 	}
 	return s.first, s.first.place <= place
 }

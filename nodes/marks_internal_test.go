@@ -10,7 +10,7 @@ import (
 func TestMarkSet(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	var s markSet
-	s.reset(mark{place: 10, record: 5})
+	s.reset(mark{place: 10, record: 5}, openMarksMax)
 	if _, ok := s.before(9); ok {
 		t.Error("there is a mark before the first")
 	}
@@ -39,7 +39,7 @@ func TestMarkSet(t *testing.T) {
 			t.Errorf("for %d of %d the mark is %d bytes before", place, end.place, place-m.place)
 		}
 	}
-	if cap(s.far) > 2*farMarksMax {
+	if cap(s.far) > 2*openMarksMax {
 		t.Errorf("%d marks are kept", cap(s.far))
 	}
 }

@@ -54,7 +54,7 @@ func (t *Tree) openStream(tp *topic, f codec.Format, nonblock bool) (*streamHand
 		text: textReader{log: t.log, topic: tp.name}, gap: noGap,
 	}
 	if f != codec.Plain {
-		h.formatted = newFormatReader(t.log, tp.name, f, info.First)
+		h.formatted = newFormatReader(t.log, tp, f, info.First)
 	}
 	return h, nil
 }

@@ -90,3 +90,29 @@ func TestSplittersAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// Nor do lines that come in two pieces: the room for a whole one is kept for the next.
+func TestCarriedLinesAllocateNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("pools drop what they are given when the race detector is on")
+	}
+	for _, bench := range benchRecords {
+		if len(bench.line) > 4000 {
+			continue // the room for a long one is given back
+		}
+		l := codec.NewSplitter(bench.format, 1<<20)
+		begun, rest := []byte(bench.line[:1]), []byte(bench.line[1:]+"\n")
+		var sink discard
+		got := testing.AllocsPerRun(20, func() {
+			for _, data := range [][]byte{begun, rest} {
+				if err := l.Split(data, &sink); err != nil {
+					t.Fatal(err)
+				}
+				l.Keep()
+			}
+		})
+		if got > 0 {
+			t.Errorf("%s: %v allocations a line", bench.name, got)
+		}
+	}
+}
