@@ -14,7 +14,7 @@ const (
 	setSize = fuse.FATTR_SIZE
 )
 
-// SetAttr answers chmod, chown, truncate and utimens.  chmod and chown of a topic's directory
+// SetAttr answers chmod, chown, truncate and utimens. chmod and chown of a topic's directory
 // are the topic's, and its files follow. A file that is written takes what tools do to such a
 // file: truncation to nothing and new times are accepted and do nothing. Rights that are as they
 // were can be set anywhere. Everything else is EPERM.
