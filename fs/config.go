@@ -23,6 +23,8 @@ type Config struct {
 	AutoCreate bool
 	// AllowDelete lets rmdir remove a topic with its records.
 	AllowDelete bool
+	// NoLive leaves the files whose reading may wait for ever out of listings.
+	NoLive bool
 	// ReadOnly refuses every change, and writes nothing to the store.
 	ReadOnly bool
 
@@ -40,7 +42,7 @@ func (c *Config) options() []string {
 		set  bool
 	}{
 		{"allow_delete", c.AllowDelete}, {"allow_other", c.AllowOther},
-		{"auto_create", c.AutoCreate}, {"ro", c.ReadOnly},
+		{"auto_create", c.AutoCreate}, {"nolive", c.NoLive}, {"ro", c.ReadOnly},
 	} {
 		if option.set {
 			options = append(options, option.name)

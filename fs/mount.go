@@ -131,6 +131,7 @@ func (m *Mounted) newTree() (*nodes.Tree, error) {
 		ReadOnly:    m.config.ReadOnly,
 		AutoCreate:  m.config.AutoCreate,
 		AllowDelete: m.config.AllowDelete,
+		NoLive:      m.config.NoLive,
 		Version:     m.config.Version,
 		Mountpoint:  m.config.Mountpoint,
 		Options:     m.config.options(),

@@ -113,6 +113,16 @@ func (k kind) isWritten() bool { return k.isAppend() || k == kindCursorPosition 
 // moves tells whether reading a node of the kind moves a cursor.
 func (k kind) moves() bool { return kindCursorStream <= k && k <= kindCursorNext }
 
+// isLive tells whether reading a file of the kind, or in a directory of it, may wait for a record
+// for ever.
+func (k kind) isLive() bool {
+	switch k {
+	case kindFromDir, kindFrom:
+		return true
+	}
+	return kindStream <= k && k <= kindStreamRaw || k.moves()
+}
+
 // isNamed tells whether nodes of the kind have names of their own.
 func (k kind) isNamed() bool {
 	switch k {

@@ -96,6 +96,9 @@ func (t *Tree) readDir(
 		if err != nil {
 			return fuse.Status(errnoOf(err))
 		}
+		if d.tree.config.NoLive {
+			entries = slices.DeleteFunc(entries, func(e dirEntry) bool { return e.kind.isLive() })
+		}
 		d.entries = entries
 	}
 	next, _ := slices.BinarySearchFunc(d.entries, in.Offset+1, func(e dirEntry, place uint64) int {

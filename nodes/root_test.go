@@ -73,6 +73,30 @@ func TestReadDir(t *testing.T) {
 	}
 }
 
+// On a mount without live files, what waits is found by name but not listed, in parts as in one.
+func TestReadDirWithoutLiveFiles(t *testing.T) {
+	m := newMount(t, func(c *nodes.Config) { c.NoLive = true })
+	m.mkdir("a")
+	m.mkdir("orders")
+	m.append("orders", "1\n")
+	m.makeCursor("billing")
+	if got := m.list(billing, 4096); !slices.Equal(got[2:], []string{"position", "lag"}) {
+		t.Errorf("the files of a cursor are %q", got)
+	}
+	live := []string{"stream", "stream.jsonl", "stream.tsv", "stream.raw", "from"}
+	want := slices.DeleteFunc(mountStore(t, m.dir, nil).list("a", 4096), func(name string) bool {
+		return slices.Contains(live, name)
+	})
+	for _, size := range []int{40, 4096} {
+		if got := m.list("a", size); !slices.Equal(got, want) || len(got) < 10 {
+			t.Errorf("in replies of %d bytes: %q, want %q", size, got, want)
+		}
+	}
+	for _, name := range append(live, "from/start") {
+		m.node("a/" + name)
+	}
+}
+
 // A place in the root stays what it is while topics come and go.
 func TestReadDirWhileTopicsComeAndGo(t *testing.T) {
 	m := newMount(t, func(c *nodes.Config) { c.AllowDelete = true })

@@ -43,6 +43,9 @@ type Config struct {
 	AutoCreate bool
 	// AllowDelete lets rmdir remove a topic.
 	AllowDelete bool
+	// NoLive leaves the files whose reading may wait out of listings, so that whoever reads all that
+	// is listed comes to an end. They are found by name as ever.
+	NoLive bool
 
 	// Version, Mountpoint and Options are shown in .puro/status.json.
 	Version    string

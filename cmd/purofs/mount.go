@@ -92,6 +92,7 @@ func (c *mountCommand) Run(ctx context.Context, store, mountpoint string) error 
 		AllowOther:  options.allowOther,
 		AutoCreate:  options.autoCreate,
 		AllowDelete: options.allowDelete,
+		NoLive:      options.noLive,
 		ReadOnly:    options.readOnly,
 		Version:     versionString(),
 		Logger:      logger,

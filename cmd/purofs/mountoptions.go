@@ -18,6 +18,7 @@ type mountOptions struct {
 	allowOther  bool
 	autoCreate  bool
 	allowDelete bool
+	noLive      bool
 	readOnly    bool
 }
 
@@ -47,6 +48,8 @@ var viewOptions = []mountOption{
 		func(o *mountOptions) { o.allowDelete = true })},
 	{"allow_other", "", "other users may enter, as the modes of the topics allow", flag(
 		func(o *mountOptions) { o.allowOther = true })},
+	{"nolive", "", "listings leave out the files that wait, so that grep -r and cp -r end", flag(
+		func(o *mountOptions) { o.noLive = true })},
 	{"ro", "", "read only", flag(func(o *mountOptions) { o.readOnly = true })},
 	{"rw", "", "read and write (the default)", flag(func(o *mountOptions) { o.readOnly = false })},
 }
