@@ -22,8 +22,10 @@ type dirent struct {
 
 // The directories whose names never change, in the order in which they are listed.
 var (
-	controlDir = []dirent{{"status.json", kindStatus}, {"errors", kindErrors}}
-	topicDir   = []dirent{
+	controlDir = []dirent{
+		{"status.json", kindStatus}, {"metrics", kindMetrics}, {"errors", kindErrors},
+	}
+	topicDir = []dirent{
 		{"append", kindAppend}, {"append.jsonl", kindAppendJSONL}, {"append.tsv", kindAppendTSV},
 		{"append.raw", kindAppendRaw},
 		{"log", kindLog}, {"log.jsonl", kindLogJSONL}, {"log.tsv", kindLogTSV},

@@ -69,6 +69,8 @@ func (t *Tree) open(cancel <-chan struct{}, n node, flags, user uint32) (handle,
 		return t.openInfo(n.topic)
 	case kindStatus:
 		return t.openStatus()
+	case kindMetrics:
+		return t.openMetrics()
 	case kindErrors:
 		return t.openErrors()
 	case kindNone:

@@ -58,7 +58,7 @@ func TestReadDir(t *testing.T) {
 		want []string
 	}{
 		{"", []string{".", "..", ".puro", "b", "a", "c"}}, // in the order in which they came
-		{".puro", []string{".", "..", "status.json", "errors"}},
+		{".puro", []string{".", "..", "status.json", "metrics", "errors"}},
 		{"a", []string{".", "..", "append", "append.jsonl", "append.tsv",
 			"append.raw", "log", "log.jsonl", "log.tsv", "stream", "stream.jsonl", "stream.tsv",
 			"stream.raw", "from", "records", "keys", "cursors", "info"}},
