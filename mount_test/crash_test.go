@@ -222,6 +222,9 @@ func TestDamage(t *testing.T) {
 	}
 	reader := start(t, child("skip", m.path("t/stream")))
 	reader.wantLines("one", "EIO", "three")
+	for _, file := range []string{"stream.tsv", "from/0.tsv"} {
+		start(t, child("skip", m.path("t/"+file))).wantLines("\tone", "EIO", "\tthree")
+	}
 	m.sh(`echo four >> t/append`)
 	reader.wantLines("four")
 	if text := m.read(".puro/errors"); !strings.Contains(text, "segment=0") {

@@ -51,15 +51,17 @@ func TestPoll(t *testing.T) {
 	m := mountStore(t)
 	log := openLog(t, m.store)
 	for i, test := range pollers {
-		for _, file := range []string{"stream", "from/end"} {
+		for j, file := range []string{"stream", "from/end", "stream.jsonl"} {
 			t.Run(test.name+" "+file, func(t *testing.T) {
 				m := m.in(t)
-				topic := fmt.Sprintf("topic%d%.4s", i, file)
+				topic := fmt.Sprintf("topic%d-%d", i, j)
 				m.mkdir(topic)
-				script := writeFile(t, "script.py", `import os, select
+				script := writeFile(t, "script.py", `import json, os, select
 fd = os.open("`+topic+"/"+file+`", os.O_RDONLY | os.O_NONBLOCK)
 for n in range(3):`+indent(test.script+`
-print(os.read(fd, 100).decode(), end="", flush=True)
+line = os.read(fd, 200).decode()
+if line[0] == "{": line = json.loads(line)["value"] + "\n"
+print(line, end="", flush=True)
 assert select.select([fd], [], [], 0) == ([], [], []), "readable, though all is read"
 if "e" in globals(): e.unregister(fd)`))
 				p := m.start("python3 " + script)
@@ -92,7 +94,8 @@ func TestPollOfFilesThatAreReady(t *testing.T) {
 	m.sh(`echo one >> t/append
 		python3 -c '
 import os, select
-for name in "t/log", "t/stream", "t/from/0", "t/info", ".puro/status.json":
+for name in ("t/log", "t/stream", "t/from/0", "t/info", ".puro/status.json",
+             "t/log.jsonl", "t/stream.jsonl", "t/stream.raw", "t/from/0.tsv"):
     fd = os.open(name, os.O_RDONLY)
     assert select.select([fd], [], [], 0) == ([fd], [], []), name
 fd = os.open("t/append", os.O_WRONLY)
@@ -105,7 +108,8 @@ func TestNonBlocking(t *testing.T) {
 	t.Parallel()
 	m := mountStore(t)
 	m.mkdir("t")
-	for _, name := range []string{"t/stream", "t/from/start", "t/from/end", "t/from/5"} {
+	for _, name := range []string{"t/stream", "t/from/start", "t/from/end", "t/from/5",
+		"t/stream.jsonl", "t/stream.raw", "t/from/5.tsv"} {
 		fd, err := syscall.Open(m.path(name), syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
 		if err != nil {
 			t.Fatal(err)

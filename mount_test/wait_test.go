@@ -44,14 +44,17 @@ func TestSignalsEndAWaitingReader(t *testing.T) {
 	t.Parallel()
 	m := mountStore(t)
 	m.mkdir("t")
-	m.sh(`echo one >> t/append`)
-	for _, file := range []string{"stream", "from/start", "from/-1", "from/0"} {
+	m.sh(`printf one > t/append.raw`)
+	for file, first := range map[string]string{
+		"stream": "one", "from/start": "one", "from/-1": "one", "from/0": "one",
+		"stream.tsv": "\tone", "from/0.tsv": "\tone",
+	} {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 			t.Run(fmt.Sprint(file, " ", sig), func(t *testing.T) {
 				m := m.in(t)
 				reader, other := m.start(`exec cat t/`+file), m.start(`exec cat t/`+file)
-				reader.wantLines("one")
-				other.wantLines("one")
+				reader.wantLines(first)
+				other.wantLines(first)
 				reader.awaitBlocked()
 				reader.signal(sig)
 				if got, want := reader.wait(), 128+int(sig); got != want {
@@ -70,24 +73,27 @@ func TestSignalsEndAWaitingReader(t *testing.T) {
 func TestSignalHandlersRun(t *testing.T) {
 	t.Parallel()
 	m := mountStore(t)
-	m.mkdir("t")
-	script := writeFile(t, "script.py", `
+	for file, want := range map[string]string{"stream": "one", "stream.tsv": "\tone"} {
+		topic := "topic-" + file
+		m.mkdir(topic)
+		script := writeFile(t, "script.py", `
 import os, signal
 signal.signal(signal.SIGUSR1, lambda *_: print("handled", flush=True))
-fd = os.open("t/stream", os.O_RDONLY)
+fd = os.open("`+topic+"/"+file+`", os.O_RDONLY)
 print("reading", flush=True)
 print(os.read(fd, 100).decode(), end="")`)
-	p := m.start("exec python3 " + script)
-	p.wantLines("reading")
-	for range 3 {
+		p := m.start("exec python3 " + script)
+		p.wantLines("reading")
+		for range 3 {
+			p.awaitBlocked()
+			p.signal(syscall.SIGUSR1)
+			p.wantLines("handled")
+		}
 		p.awaitBlocked()
-		p.signal(syscall.SIGUSR1)
-		p.wantLines("handled")
+		m.sh(`echo one >> ` + topic + `/append`)
+		p.wantLines(want)
+		p.succeed()
 	}
-	p.awaitBlocked()
-	m.sh(`echo one >> t/append`)
-	p.wantLines("one")
-	p.succeed()
 }
 
 // The end of the daemon is the end of the file for everyone who waits, however many they are.

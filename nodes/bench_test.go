@@ -129,7 +129,7 @@ func benchmarkRead(b *testing.B, name string, size int) {
 	for b.Loop() {
 		m.tree.ServeRead(&fuse.ReadIn{Fh: fh, Offset: at}, r)
 		<-r.answer
-		if at += uint64(r.n); at == total {
+		if at += uint64(r.n); r.n == 0 || at == total {
 			at = 0
 		}
 	}
@@ -137,6 +137,8 @@ func benchmarkRead(b *testing.B, name string, size int) {
 
 func BenchmarkReadLog(b *testing.B)    { benchmarkRead(b, "log", 128<<10) }
 func BenchmarkReadStream(b *testing.B) { benchmarkRead(b, "stream", 128<<10) }
+func BenchmarkReadJSONL(b *testing.B)  { benchmarkRead(b, "log.jsonl", 128<<10) }
+func BenchmarkReadTSV(b *testing.B)    { benchmarkRead(b, "log.tsv", 128<<10) }
 func BenchmarkReadSmall(b *testing.B)  { benchmarkRead(b, "log", 4<<10) }
 
 // BenchmarkWake is a write until the reader that waited has it.
@@ -156,18 +158,24 @@ func BenchmarkWake(b *testing.B) {
 }
 
 // BenchmarkWaitingReaders measures what the tree and the log hold for a reader that read a record
-// and waits for more.
+// and waits for more, in each format.
 func BenchmarkWaitingReaders(b *testing.B) {
+	for _, name := range []string{"-1", "-1.jsonl", "-1.tsv", "-1.raw"} {
+		b.Run(name, func(b *testing.B) { benchmarkWaitingReaders(b, name) })
+	}
+}
+
+func benchmarkWaitingReaders(b *testing.B, name string) {
 	const readers = 1000
 	m := newBenchmark(b)
 	m.write(m.open(m.node("t", "append"), syscall.O_WRONLY), line)
-	node := m.node("t", "from", "-1")
+	node := m.node("t", "from", name)
 	for b.Loop() {
 		before := heapBytes()
 		var handles []uint64
 		for range readers {
 			fh := m.open(node, syscall.O_RDONLY)
-			r := &benchRead{buf: make([]byte, 128), answer: make(chan struct{}, 1)}
+			r := &benchRead{buf: make([]byte, 256), answer: make(chan struct{}, 1)}
 			m.tree.ServeRead(&fuse.ReadIn{Fh: fh}, r)
 			<-r.answer
 			m.tree.ServeRead(&fuse.ReadIn{Fh: fh, Offset: uint64(r.n)}, r)
@@ -186,4 +194,26 @@ func heapBytes() int64 {
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
+}
+
+// However many records a read goes through, it allocates nothing for each.
+func TestFormattedReadsAllocateNothing(t *testing.T) {
+	m := newMount(t, nil)
+	m.mkdir("orders")
+	m.append("orders", strings.Repeat(string(line), 80_000))
+	for _, format := range textFormats {
+		in := fuse.ReadIn{Fh: m.open("orders/log"+format.Suffix(), syscall.O_RDONLY)}
+		r := &benchRead{buf: make([]byte, 128<<10), answer: make(chan struct{}, 1)}
+		got := testing.AllocsPerRun(50, func() {
+			m.tree.ServeRead(&in, r)
+			<-r.answer
+			if r.n != len(r.buf) {
+				t.Fatalf("read %d bytes at %d", r.n, in.Offset)
+			}
+			in.Offset += uint64(r.n)
+		})
+		if got > 20 {
+			t.Errorf("%s: %v allocations in a read of hundreds of records", format.Suffix(), got)
+		}
+	}
 }
