@@ -16,7 +16,7 @@ var (
 	readFiles = []string{
 		"t/log", "t/log.jsonl", "t/log.tsv", "t/stream", "t/stream.jsonl", "t/stream.tsv",
 		"t/stream.raw", "t/from/start", "t/from/start.jsonl", "t/records/0", "t/keys/k", "t/info",
-		".puro/status.json", ".puro/errors",
+		".puro/status.json", ".puro/metrics", ".puro/errors",
 	}
 	appendFiles = []string{"t/append", "t/append.jsonl", "t/append.tsv", "t/append.raw"}
 	allFiles    = append(append([]string{}, appendFiles...), readFiles...)
