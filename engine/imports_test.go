@@ -20,7 +20,8 @@ var mayImport = map[string][]string{
 	"engine/index":   {},
 	"engine/segment": {"engine/disk", "engine/format"},
 	"engine":         {"engine/disk", "engine/format", "engine/index", "engine/segment"},
-	"engine/oracle":  {"engine"}, // for tests, of all floors
+	"engine/faults":  {"engine/disk"}, // for tests
+	"engine/oracle":  {"engine"},      // for tests, of all floors
 	"nodes/codec":    {},
 	"nodes":          {"engine", "nodes/codec"}, // the engine's values and errors, not its Log
 	"fs/transport":   {"nodes"},
@@ -72,7 +73,7 @@ var mayUse = map[string][]string{
 }
 
 // ownFiles are the packages of the engine that reach files themselves: the layer, and test helpers.
-var ownFiles = []string{"engine/disk", "engine/oracle"}
+var ownFiles = []string{"engine/disk", "engine/faults", "engine/oracle"}
 
 func TestFilesOnlyThroughDisk(t *testing.T) {
 	var files []string

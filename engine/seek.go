@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"purofs/engine/segment"
@@ -120,8 +121,11 @@ func (l *Log) resolve(topic string, p Position) (start, error) {
 	}
 	end := start{place: l.place(), point: point{now.Next, now.Text}, end: l.place()}
 	end.time = l.scan.Time()
-	segments := append([]uint32(nil), l.segments...)
+	segments := slices.Clone(l.segments)
 	l.unlockAndWake()
+	for len(segments) > 1 && segments[len(segments)-1] > end.place.order {
+		segments = segments[:len(segments)-1] // made ahead of time, the log does not go on there yet
+	}
 	if err != nil {
 		return start{}, err
 	}
