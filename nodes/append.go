@@ -161,7 +161,8 @@ func (h *appendHandle) release() {
 func (h *appendHandle) endLine(ctx context.Context) error {
 	s := h.sink()
 	defer h.done(s)
-	if found, err := h.splitter.End(s); !found || err != nil {
+	// White space at the end of JSONL was begun, and is no record.
+	if _, err := h.splitter.End(s); err != nil || s.batch.Len() == 0 {
 		return err
 	}
 	s.batch.Sync = h.flags&syscall.O_DSYNC != 0 || h.synced

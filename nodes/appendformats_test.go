@@ -33,6 +33,7 @@ func TestAppendFormats(t *testing.T) {
 		{"append.jsonl", `{"key":"k","value":"v"}` + "\n" + `{"value":[1, 2]}` + "\n", "k\tv\n\t[1,2]\n"},
 		{"append.jsonl", `{"value":"no newline"}`, "\tno newline\n"},
 		{"append.jsonl", "\n\n", ""},
+		{"append.jsonl", "\n \t", ""},
 		{"append.tsv", "k\tv\n\tw", "k\tv\n\tw\n"},
 		{"append.raw", "any\nbytes\x00\n", "\tany\\nbytes\x00\\n\n"},
 		{"append.raw", "", ""},
