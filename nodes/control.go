@@ -18,10 +18,17 @@ type statusText struct {
 	engine.Status
 }
 
+// status is the log's, but a mount in which something panicked is not healthy either.
+func (t *Tree) status() engine.Status {
+	status := t.log.Status()
+	status.Healthy = status.Healthy && !t.panicked.Load()
+	return status
+}
+
 func (t *Tree) openStatus() (*contentHandle, error) {
 	text := statusText{
 		Version: t.config.Version, Mountpoint: t.config.Mountpoint, Options: t.config.Options,
-		UptimeSecs: int64(time.Since(t.started) / time.Second), Status: t.log.Status(),
+		UptimeSecs: int64(time.Since(t.started) / time.Second), Status: t.status(),
 	}
 	if text.Options == nil {
 		text.Options = []string{} // a list in JSON too

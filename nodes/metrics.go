@@ -10,7 +10,7 @@ import (
 
 // openMetrics returns .puro/metrics: the figures of status.json in the text format of Prometheus.
 func (t *Tree) openMetrics() (*contentHandle, error) {
-	status := t.log.Status()
+	status := t.status()
 	healthy := 0.0
 	if status.Healthy {
 		healthy = 1

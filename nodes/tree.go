@@ -81,8 +81,9 @@ type Tree struct {
 	handles  handleTable
 	waiters  waiterSet
 	troubles troubleRing
-	sinks    sync.Pool // of *sink
-	carried  shares    // bytes of unfinished lines in all handles
+	panicked atomic.Bool // since it was mounted
+	sinks    sync.Pool   // of *sink
+	carried  shares      // bytes of unfinished lines in all handles
 
 	valueBytes atomic.Int64 // of the values that all open records hold
 

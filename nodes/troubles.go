@@ -1,6 +1,8 @@
 package nodes
 
 import (
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -53,4 +55,13 @@ func (t *Tree) refused(topic, call string, err error) {
 func (t *Tree) failed(topic, call string, err error) {
 	t.troubles.add(trouble{time: time.Now(), topic: topic, text: call + ": " + err.Error()})
 	t.logger.Error().Str("topic", topic).Str("call", call).Err(err).Msg("failed")
+}
+
+// Panicked takes note of a panic of a request, in the goroutine that panicked. The request is
+// answered with EIO and all others go on, but the mount is not healthy any more.
+func (t *Tree) Panicked(call string, reason any) {
+	t.panicked.Store(true)
+	t.troubles.add(trouble{time: time.Now(), text: fmt.Sprintf("%s: panic: %v", call, reason)})
+	t.logger.Error().Str("call", call).Str("panic", fmt.Sprint(reason)).
+		Bytes("stack", debug.Stack()).Msg("a handler panicked; its request gets an I/O error")
 }

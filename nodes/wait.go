@@ -46,6 +46,7 @@ func (t *Tree) serve(tp *topic, read readAt, req ReadRequest, offset uint64, non
 		req.Fail(syscall.EAGAIN)
 	default:
 		w := &waiter{tree: t, topic: tp, readAt: read, req: req, offset: offset}
+		defer w.recovered()
 		req.Park(w.interrupted)
 		if !t.waiters.add(w) {
 			w.endOfFile()
@@ -84,6 +85,7 @@ func (w *waiter) watch(next uint64) {
 // The reader is answered right here: a goroutine of its own would have it wait for a thread to wake
 // up, which takes several times as long as the answer.
 func (w *waiter) wake() {
+	defer w.recovered()
 	w.mu.Lock()
 	mine := w.state == waiterWaiting
 	if mine {
@@ -92,6 +94,22 @@ func (w *waiter) wake() {
 	w.mu.Unlock()
 	if mine && !w.tree.waiters.serve(w) {
 		w.answer(func() { w.req.Reply(0) })
+	}
+}
+
+// recovered is deferred where a parked read is served, since a panic there is nobody else's: the
+// goroutine may be that of any append.
+func (w *waiter) recovered() {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	w.tree.Panicked("READ", reason)
+	w.mu.Lock()
+	answered := w.state == waiterAnswered
+	w.mu.Unlock()
+	if !answered {
+		w.answer(func() { w.req.Fail(syscall.EIO) })
 	}
 }
 

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -41,6 +39,9 @@ type FileSystem interface {
 	// the call. If in.Flags asks for it, nodes.Kernel.NotifyPoll has to be called with in.Kh when
 	// others do.
 	ServePoll(in *nodes.PollIn) (revents uint32, errno syscall.Errno)
+	// Panicked takes note of a panic of another method, in the goroutine that panicked; call names
+	// the request, which gets EIO. It must not panic itself.
+	Panicked(call string, reason any)
 }
 
 // A Conn is one connection to the kernel, that is, one mount. It implements nodes.Kernel. All its
@@ -93,7 +94,7 @@ func (c *Conn) protocolOptions() *fuse.MountOptions {
 		MaxBackground: maxBackground,
 		Logger:        log.New(debugLog{c.log}, "", 0),
 		PanicHandler: func(reason any) fuse.Status {
-			c.logPanic("request", reason)
+			c.fsys.Panicked("request", reason)
 			return fuse.EIO
 		},
 		// ATOMIC_O_TRUNC: `echo > file` opens with O_TRUNC instead of sending a SETATTR of its own.
@@ -143,20 +144,15 @@ func (c *Conn) send(message []byte) {
 	}
 }
 
-// guard calls fn and tells whether it returned; a panic is logged.
+// guard calls fn and tells whether it returned; a panic is told to the file system.
 func (c *Conn) guard(what string, fn func()) (ok bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			c.logPanic(what, reason)
+			c.fsys.Panicked(what, reason)
 		}
 	}()
 	fn()
 	return true
-}
-
-func (c *Conn) logPanic(what string, reason any) {
-	c.log.Error().Str("in", what).Str("panic", fmt.Sprint(reason)).Bytes("stack", debug.Stack()).
-		Msg("a handler panicked; its request gets an I/O error")
 }
 
 // debugLog passes go-fuse's own messages on.

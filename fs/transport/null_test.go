@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -47,6 +48,7 @@ type nullFS struct {
 	left    string // for the next read
 	handles []uint64
 	ready   bool
+	panics  []string // what Panicked was told
 }
 
 // A waiter is one parked read.
@@ -67,6 +69,12 @@ func newNullFS() *nullFS {
 		release:       make(chan struct{}),
 		data:          make(chan string, 1),
 	}
+}
+
+func (n *nullFS) Panicked(call string, reason any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.panics = append(n.panics, fmt.Sprint(call, ": ", reason))
 }
 
 func (n *nullFS) String() string { return "null" }

@@ -45,7 +45,7 @@ func (c *Conn) serveRead(in *fuse.ReadIn) {
 func (c *Conn) callRead(in *fuse.ReadIn, r *readRequest) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			c.logPanic("READ", reason)
+			c.fsys.Panicked("READ", reason)
 		}
 	}()
 	c.fsys.ServeRead(in, r)

@@ -50,7 +50,7 @@ func (c *Conn) callWrite(
 ) (n uint32, errno syscall.Errno) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			c.logPanic("WRITE", reason)
+			c.fsys.Panicked("WRITE", reason)
 			n, errno = 0, syscall.EIO
 		}
 	}()
