@@ -51,8 +51,8 @@ func newPlacesStore(b *testing.B) (l *engine.Log, dir string) {
 	return l, dir
 }
 
-// BenchmarkIndexBuild reads a topic that is everywhere in a store that has no index yet, which builds
-// all of it.
+// BenchmarkIndexBuild reads a topic that is everywhere in a store without an index, which builds all
+// of it.
 func BenchmarkIndexBuild(b *testing.B) {
 	l, dir := newPlacesStore(b)
 	if err := l.Close(); err != nil {
@@ -87,7 +87,7 @@ func BenchmarkIndexBuild(b *testing.B) {
 	}
 }
 
-// BenchmarkReadRare reads a topic that is all of the log, one block in a hundred of it, or a single
+// BenchmarkReadRare reads a topic that is all of the log, one block in a hundred, or a single
 // one.
 func BenchmarkReadRare(b *testing.B) {
 	l, _ := newPlacesStore(b)
