@@ -51,8 +51,8 @@ func newPlacesStore(b *testing.B) (l *engine.Log, dir string) {
 	return l, dir
 }
 
-// BenchmarkIndexBuild reads a topic that is everywhere in a store without an index, which builds all
-// of it.
+// BenchmarkIndexBuild reads a topic that is everywhere in a store without an index, which builds
+// all of it.
 func BenchmarkIndexBuild(b *testing.B) {
 	l, dir := newPlacesStore(b)
 	if err := l.Close(); err != nil {
