@@ -19,7 +19,8 @@ func TestRiot(t *testing.T) {
 	r := c.riot(oracle.Size(4, 8), 0)
 	r.goOnFor(time.Duration(oracle.Size(8, 15*60))*time.Second, 50*time.Millisecond, nil)
 	r.end()
-	if r.refused == 0 {
+	// In a few seconds nobody may happen to hold the lock when it is stopped.
+	if r.refused == 0 && oracle.Torture() {
 		t.Error("nobody was refused: no holder of the lock was stopped long enough")
 	}
 	c.check()
