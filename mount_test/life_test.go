@@ -267,7 +267,7 @@ func TestControlFiles(t *testing.T) {
 		t.Errorf("errors does not tell why: %s", m.read(".puro/errors"))
 	}
 	if got := m.sh(`echo $(ls -A) : $(ls t)`); got != ".puro t u : append append.jsonl append.raw "+
-		"append.tsv from info keys log log.jsonl log.tsv records stream stream.jsonl stream.raw "+
+		"append.tsv cursors from info keys log log.jsonl log.tsv records stream stream.jsonl stream.raw "+
 		"stream.tsv\n" {
 		t.Errorf("the tree lists %q", got)
 	}
