@@ -211,7 +211,7 @@ func TestFaithfulCopies(t *testing.T) {
 		}
 	}
 	for _, value := range [][]byte{
-		nil, bytes.Repeat([]byte{0}, 10<<20), bytes.Repeat([]byte{0xff}, 10<<20),
+		nil, bytes.Repeat([]byte("a\tb\\c\x00"), 100_000), bytes.Repeat([]byte{0xff}, 10<<20),
 	} {
 		var batch engine.Batch
 		batch.Add("a", []byte("large"), value)

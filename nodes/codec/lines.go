@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"hash/maphash"
+	"slices"
 )
 
 const (
@@ -139,10 +140,20 @@ func (l *Lines) Keep() {
 	if l.ended > 0 {
 		l.empty()
 	}
-	l.carry = append(l.carry, l.rest...)
+	l.carry = append(l.room(), l.rest...)
 	l.lines += l.ended
 	l.kept, l.again = l.size, retry{}
 	l.rest, l.ended = nil, 0
+}
+
+// room returns carry with room for rest. It at least doubles: append adds a quarter to what is large
+// already, and would copy a line of many megabytes five times while it comes in pieces.
+func (l *Lines) room() []byte {
+	size := len(l.carry) + len(l.rest)
+	if size <= cap(l.carry) || size <= carryBytesKept {
+		return l.carry
+	}
+	return slices.Grow(l.carry, min(max(size, 2*cap(l.carry)), l.lineBytes)-len(l.carry))
 }
 
 // End implements Splitter. A line that was refused ends here as well.
