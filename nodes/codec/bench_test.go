@@ -71,6 +71,28 @@ func BenchmarkText(b *testing.B) {
 	}
 }
 
+// The pieces of a record of 8 MiB come as a kernel reads ahead of who is slow to use them.
+func BenchmarkTextOutOfOrder(b *testing.B) {
+	const size = 128 << 10
+	value, dst := []byte(strings.Repeat("vvvvvvvv\n", 1<<20)), make([]byte, size)
+	for _, order := range [][]int{{0, 1, 2, 3}, {1, 0, 3, 2}, {3, 2, 1, 0}} {
+		b.Run(fmt.Sprint(order), func(b *testing.B) {
+			text := codec.NewText(codec.JSONL)
+			text.Set(1, someTime, nil, value)
+			whole := int(text.Len())
+			b.SetBytes(int64(whole))
+			for b.Loop() {
+				text.Set(1, someTime, nil, value)
+				for at := 0; at < whole; at += len(order) * size {
+					for _, i := range order {
+						text.Copy(dst, uint64(min(at+i*size, whole)))
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestSplittersAllocateNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("pools drop what they are given when the race detector is on")

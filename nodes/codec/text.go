@@ -7,19 +7,29 @@ import (
 )
 
 // A Text is the bytes that a record makes in a format. They are made as they are copied, and only
-// the place is kept up to which they were: copying on from there costs what is copied, and from
-// elsewhere what stands before it too.
+// the last places are kept from and up to which they were: copying on from there costs what is
+// copied, and from elsewhere what stands between too. So the reads that a kernel makes ahead, which
+// come in nearly the right order, cost no more than those in order.
 type Text struct {
 	format Format
 	head   []byte // of JSONL: what stands before the key
 	pieces [5]piece
 	count  int
 
+	size    uint64 // of the text
+	counted bool   // size is known
+
 	time  time.Time // of the record
 	stamp []byte    // time as JSONL has it: records of one block have the same
 
-	// Where the last Copy ended.
-	place uint64 // in the text
+	at    spot    // where the last Copy ended
+	spots [8]spot // the last ones that were left for another place
+	left  int     // how many were, also those that spots has no room for
+}
+
+// A spot is a place in a text, and what to go on with from there. The zero spot is the beginning.
+type spot struct {
+	place uint64
 	piece int
 	read  int // of the piece
 	part  int // of what the next unit of the piece is written as
@@ -107,17 +117,36 @@ func (t *Text) add(p piece) {
 	t.count++
 }
 
-func (t *Text) rewind() { t.place, t.piece, t.read, t.part = 0, 0, 0, 0 }
+func (t *Text) rewind() { t.at, t.left, t.counted = spot{}, 0, false }
+
+// leave remembers the spot at which the text is, instead of the oldest one.
+func (t *Text) leave() {
+	t.spots[t.left%len(t.spots)] = t.at
+	t.left++
+}
+
+// back goes to the last spot known that is not behind place.
+func (t *Text) back(place uint64) {
+	t.at = spot{}
+	for _, s := range t.spots[:min(t.left, len(t.spots))] {
+		if s.place <= place && s.place > t.at.place {
+			t.at = s
+		}
+	}
+}
 
 // Copy copies the text from its byte skip on to dst, and returns the number of bytes copied: less
 // than the rest of the text if dst is shorter. None are copied behind the end of the text.
 func (t *Text) Copy(dst []byte, skip uint64) int {
-	if skip < t.place {
-		t.rewind()
+	if skip != t.at.place {
+		t.leave()
+	}
+	if skip < t.at.place {
+		t.back(skip)
 	}
 	var waste [512]byte
-	for skip > t.place {
-		if t.copyOn(waste[:min(skip-t.place, uint64(len(waste)))]) == 0 {
+	for skip > t.at.place {
+		if t.copyOn(waste[:min(skip-t.at.place, uint64(len(waste)))]) == 0 {
 			return 0
 		}
 	}
@@ -126,55 +155,59 @@ func (t *Text) Copy(dst []byte, skip uint64) int {
 
 // Len is the number of bytes of the text, found without making them.
 func (t *Text) Len() uint64 {
+	if t.counted {
+		return t.size
+	}
 	n := 0
 	for i := range t.pieces[:t.count] {
 		n += t.pieces[i].size()
 	}
-	return uint64(n)
+	t.size, t.counted = uint64(n), true
+	return t.size
 }
 
 // Place is where the last Copy ended in the text.
-func (t *Text) Place() uint64 { return t.place }
+func (t *Text) Place() uint64 { return t.at.place }
 
 // AtEnd tells whether the last Copy ended at the end of the text.
-func (t *Text) AtEnd() bool { return t.piece == t.count }
+func (t *Text) AtEnd() bool { return t.at.piece == t.count }
 
 // copyOn copies from where the last Copy ended.
 func (t *Text) copyOn(dst []byte) int {
 	n := 0
-	for t.piece < t.count {
-		p := &t.pieces[t.piece]
-		if t.read == len(p.bytes) {
-			t.piece++
-			t.read = 0
+	for t.at.piece < t.count {
+		p := &t.pieces[t.at.piece]
+		if t.at.read == len(p.bytes) {
+			t.at.piece++
+			t.at.read = 0
 			continue
 		}
 		if n == len(dst) {
 			break
 		}
 		wrote, read := 0, 0
-		if t.part == 0 {
-			wrote, read = p.encode(dst[n:], t.read)
+		if t.at.part == 0 {
+			wrote, read = p.encode(dst[n:], t.at.read)
 		}
 		if read == 0 {
 			wrote, read = t.copyPart(dst[n:], p)
 		}
-		n, t.read = n+wrote, t.read+read
+		n, t.at.read = n+wrote, t.at.read+read
 	}
-	t.place += uint64(n)
+	t.at.place += uint64(n)
 	return n
 }
 
 // copyPart copies of a unit what fits, or the rest of it. The unit is read with its last byte.
 func (t *Text) copyPart(dst []byte, p *piece) (wrote, read int) {
 	unit := *p
-	unit.bytes = p.bytes[:min(len(p.bytes), t.read+p.unit())]
+	unit.bytes = p.bytes[:min(len(p.bytes), t.at.read+p.unit())]
 	var whole [8]byte
-	size, read := unit.encode(whole[:], t.read)
-	wrote = copy(dst, whole[t.part:size])
-	if t.part += wrote; t.part < size {
+	size, read := unit.encode(whole[:], t.at.read)
+	wrote = copy(dst, whole[t.at.part:size])
+	if t.at.part += wrote; t.at.part < size {
 		return wrote, 0
 	}
-	t.part = 0
+	t.at.part = 0
 	return wrote, read
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,38 @@ func TestTextFromAnywhere(t *testing.T) {
 			if n := text.Copy(make([]byte, 1), uint64(len(whole)+1)); n != 0 {
 				t.Errorf("%s: %d bytes behind the end", format.Suffix(), n)
 			}
+		}
+	}
+}
+
+// Reads of a large record that come in another order than that of the file get the same bytes: those
+// that a kernel makes ahead, and any others.
+func TestTextInAnyOrder(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	value := strings.Repeat("\"\t\u00e9\x00abc\\", 1000)
+	for _, format := range formats {
+		whole := render(format, "key", value)
+		text := codec.NewText(format)
+		text.Set(42, someTime, []byte("key"), []byte(value))
+		for i := range 3000 {
+			size := random.IntN(100)
+			skip := i/3*9 + random.IntN(300) // nearly in order
+			if i%50 == 0 {
+				skip = random.IntN(len(whole))
+			}
+			skip = min(skip, len(whole))
+			dst := make([]byte, size)
+			n := text.Copy(dst, uint64(skip))
+			want := whole[skip:min(skip+size, len(whole))]
+			if string(dst[:n]) != want || text.Place() != uint64(skip+n) {
+				t.Fatalf("%s: %d bytes at %d: got %q at %d, want %q",
+					format.Suffix(), size, skip, dst[:n], text.Place(), want)
+			}
+		}
+		again := render(format, "key", "short")
+		text.Set(42, someTime, []byte("key"), []byte("short"))
+		if got := copyAll(text, 3); got != again || text.Len() != uint64(len(again)) {
+			t.Errorf("%s: the next record reads %q, length %d", format.Suffix(), got, text.Len())
 		}
 	}
 }
