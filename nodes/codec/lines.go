@@ -146,8 +146,8 @@ func (l *Lines) Keep() {
 	l.rest, l.ended = nil, 0
 }
 
-// room returns carry with room for rest. It at least doubles: append adds a quarter to what is large
-// already, and would copy a line of many megabytes five times while it comes in pieces.
+// room returns carry with room for rest. It at least doubles: append adds a quarter to what is
+// large already, and would copy a line of many megabytes five times while it comes in pieces.
 func (l *Lines) room() []byte {
 	size := len(l.carry) + len(l.rest)
 	if size <= cap(l.carry) || size <= carryBytesKept {

@@ -110,8 +110,8 @@ func TestTextFromAnywhere(t *testing.T) {
 	}
 }
 
-// Reads of a large record that come in another order than that of the file get the same bytes: those
-// that a kernel makes ahead, and any others.
+// Reads of a large record that come in another order than that of the file get the same bytes:
+// those that a kernel makes ahead, and any others.
 func TestTextInAnyOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	value := strings.Repeat("\"\t\u00e9\x00abc\\", 1000)
