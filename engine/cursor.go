@@ -22,11 +22,12 @@ type Cursor struct {
 	log         *Log
 	topic, name string
 
-	mu     sync.Mutex // guards what follows
-	file   *cursorFile
-	next   uint64
-	prober *prober
-	failed error // of a sync: nothing is accepted any more
+	mu      sync.Mutex // guards what follows
+	file    *cursorFile
+	next    uint64
+	prober  *prober
+	secured bool  // both slots have the position: see secure
+	failed  error // of a sync: nothing is accepted any more
 }
 
 // OpenCursor takes a cursor. The error is ErrCursorHeld if somebody else has it, ErrNoCursor,
@@ -137,6 +138,7 @@ func (c *Cursor) store(next uint64) error {
 	if covered {
 		slot.Safe, slot.SafeAt = done, time.Now().UnixNano()
 	}
+	c.secured = false
 	if err := c.file.write(&slot); err != nil {
 		return err
 	}
@@ -186,7 +188,27 @@ func (c *Cursor) Sync(ctx context.Context) error {
 	if err := c.log.Sync(ctx); err != nil {
 		return c.error(err)
 	}
+	if err := c.secure(); err != nil {
+		return c.error(err)
+	}
 	return c.error(c.sync())
+}
+
+// secure writes the position into the other slot too, and that it is safe, now that the log is on
+// the disk. Without that a power cut that spoils one of the two writes that come next, and drops
+// the other, would leave the position before this one; and if it takes records that a later
+// position has passed, the cursor would go back behind this one.
+func (c *Cursor) secure() error {
+	if mode := c.log.opts.Sync; c.secured || mode == SyncAlways || mode == SyncFlip {
+		return nil // there no write begins before the one before it is on the disk
+	}
+	slot := c.file.slot
+	slot.Sequence++
+	slot.Safe, slot.SafeAt = slot.Done, time.Now().UnixNano()
+	slot.BootID = c.log.bootID
+	err := c.file.write(&slot)
+	c.secured = err == nil
+	return err
 }
 
 // Close gives the cursor back. What was committed stays, and what the SyncMode promises for it is

@@ -3,11 +3,13 @@ package faults_test
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,7 +29,7 @@ var acksOf = map[engine.SyncMode]oracle.Acks{
 // kept any part of what was not synced.
 func TestCrashStates(t *testing.T) {
 	run := oracle.Start(t, "T4")
-	rounds := oracle.Size(5, 120)
+	rounds := oracle.Size(2, 40)
 	if raceStride > 1 {
 		rounds = 1
 	}
@@ -55,14 +57,17 @@ type crashes struct {
 
 	player   *player
 	recorder *faults.Recorder
-	sizes    []map[string]int64 // of the ledgers at each mark
-	states   int                // that were different
+	marks    []mark
+	states   int // that were different
+
+	outcomes sync.Map // of those that were checked to the end: see outcome
+	full     atomic.Int64
 }
 
 func (c *crashes) test(t *testing.T) {
 	c.t = t
 	c.record()
-	b := c.readBooks()
+	c.readBooks()
 	seen := make(map[uint64]bool)
 	rng := rand.New(rand.NewPCG(c.seed, 1))
 	images := make(chan crashImage)
@@ -74,11 +79,12 @@ func (c *crashes) test(t *testing.T) {
 				if image.Has("checkpoint") {
 					image.SetFile("checkpoint", crashed(image.File("checkpoint")))
 				}
+				rebootCursors(image)
 				hash := image.Hash() + uint64(state.Note)
 				if !seen[hash] {
 					seen[hash] = true
 					if len(seen)%raceStride == 0 {
-						images <- crashImage{image, n, b[state.Note]}
+						images <- crashImage{image, n, state.Note}
 					}
 				}
 			}
@@ -86,7 +92,7 @@ func (c *crashes) test(t *testing.T) {
 	}()
 	c.checkAll(images)
 	c.states = len(seen) / raceStride
-	t.Logf("%d events, %d states", c.recorder.Len(), c.states)
+	t.Logf("%d events, %d states, %d outcomes", c.recorder.Len(), c.states, c.full.Load())
 }
 
 // record acts the script out under a recorder.
@@ -110,33 +116,38 @@ func (c *crashes) record() {
 	}
 }
 
+// A mark is what was acknowledged at some moment of the recording.
+type mark struct {
+	sizes  map[string]int64 // of the ledgers
+	books  *oracle.Books    // with as much of them
+	cursor cursorBook
+}
+
 // mark notes which acknowledgements count from now on.
 func (c *crashes) mark() {
 	sizes, err := ledgerBytes(c.player.ledgers)
 	if err != nil {
 		c.t.Error(err)
 	}
-	c.sizes = append(c.sizes, sizes)
-	c.recorder.Mark(int64(len(c.sizes) - 1))
+	c.marks = append(c.marks, mark{sizes: sizes, cursor: c.player.cursorBook})
+	c.recorder.Mark(int64(len(c.marks) - 1))
 }
 
-func (c *crashes) readBooks() (all []*oracle.Books) {
+func (c *crashes) readBooks() {
 	c.t.Helper()
-	for _, sizes := range c.sizes {
-		b, err := books(c.player.ledgers, sizes)
-		if err != nil {
+	for i := range c.marks {
+		var err error
+		if c.marks[i].books, err = books(c.player.ledgers, c.marks[i].sizes); err != nil {
 			c.t.Fatal(err)
 		}
-		all = append(all, b)
 	}
-	return all
 }
 
-// A crashImage is an image after a number of events, with the books of that moment.
+// A crashImage is an image after a number of events, the last mark among them being that one.
 type crashImage struct {
 	faults.Image
 	after int
-	books *oracle.Books
+	mark  int64
 }
 
 // failuresMax is after how many failures no more are looked for.
@@ -154,10 +165,7 @@ func (c *crashes) checkAll(images <-chan crashImage) {
 					continue
 				}
 				dir := filepath.Join(work, fmt.Sprint(w))
-				err := image.WriteTo(dir)
-				if err == nil {
-					err = c.checkImage(dir, image)
-				}
+				err := c.checkImage(dir, image)
 				if err != nil && failures.Add(1) <= failuresMax {
 					c.t.Errorf("after %d events: %v\nfiles %v\nrun it again with: %s",
 						image.after, err, image.Names(), c.run.Again())
@@ -170,18 +178,79 @@ func (c *crashes) checkAll(images <-chan crashImage) {
 	wg.Wait()
 }
 
-// checkImage has the oracle look at an image.
+// checkImage has a log be opened on an image, and the oracle look at it unless it had the same log
+// before.
 func (c *crashes) checkImage(dir string, image crashImage) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	opts := oracle.Options{Acks: acksOf[c.mode], Damaged: true, Engine: c.player.opts}
+	if err := image.WriteTo(dir); err != nil {
+		return err
+	}
+	opts := oracle.Options{
+		Acks: acksOf[c.mode], Damaged: true, Engine: c.player.opts, OtherTopics: []string{"made"},
+	}
 	opts.Engine.FileHook = nil
-	report, err := check(context.Background(), dir, image.books, opts)
+	out, err := outcomeOf(dir, opts.Engine, image.mark)
 	if err != nil {
 		return err
 	}
-	return report.Err()
+	if _, known := c.outcomes.Load(out); known {
+		return nil
+	}
+	c.full.Add(1)
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := image.WriteTo(dir); err != nil {
+		return err
+	}
+	mark := &c.marks[image.mark]
+	report, err := oracle.Check(context.Background(), dir, mark.books, opts)
+	if err == nil {
+		err = report.Err()
+	}
+	if err == nil && (image.Has("index/segment0") || c.script.cursor) {
+		err = c.checkBesides(context.Background(), dir, &mark.cursor)
+	}
+	if err == nil {
+		c.outcomes.Store(out, true)
+	}
+	return err
 }
+
+// An outcome stands for what becomes of an image when a log is opened on it, and for what had been
+// acknowledged. Many images come to the same, as a torn end does wherever it is torn. What a log
+// does after it was opened depends on nothing else.
+type outcome struct{ log, files uint64 }
+
+// outcomeOf opens a log on an image, and closes it.
+func outcomeOf(dir string, opts engine.Options, mark int64) (outcome, error) {
+	l, err := engine.Open(context.Background(), dir, opts)
+	if err != nil {
+		return outcome{}, err
+	}
+	var h maphash.Hash
+	h.SetSeed(outcomeSeed)
+	for _, t := range l.Topics() {
+		fmt.Fprintf(&h, "%q %d %d %d %d %v\n", t.Name, t.First, t.Next, t.FirstText, t.NextText, t.Time)
+	}
+	if err := l.Close(); err != nil {
+		return outcome{}, err
+	}
+	image, err := faults.ReadImage(dir)
+	if err != nil {
+		return outcome{}, err
+	}
+	for _, name := range image.Names() {
+		// The checkpoint says when it was written. What was lost is of no use to the log.
+		if name == "checkpoint" || strings.HasPrefix(name, "lost/") {
+			image.SetFile(name, nil)
+		}
+	}
+	return outcome{h.Sum64(), image.Hash() + uint64(mark)}, nil
+}
+
+var outcomeSeed = maphash.MakeSeed()

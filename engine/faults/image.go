@@ -15,6 +15,12 @@ type Image struct {
 	tree *tree
 }
 
+// ReadImage reads the image that is in a directory.
+func ReadImage(dir string) (Image, error) {
+	t, err := readTree(dir)
+	return Image{t}, err
+}
+
 // Has tells whether there is a file of that name.
 func (m Image) Has(name string) bool { return m.find(name) >= 0 }
 

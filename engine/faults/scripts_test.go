@@ -21,6 +21,7 @@ type script struct {
 	ruin    func(dir string) error
 	steps   []step
 	boot    bool // the machine has crashed after prepare
+	cursor  bool // the steps have one
 }
 
 // A step of a script.
@@ -43,6 +44,15 @@ var scripts = []script{
 	{name: "topics", steps: []step{
 		makesTopic("made"), appends("a", 1), deletesTopic("made"), makesTopic("made"), syncs(),
 		appends("a", 1), closes()}},
+	{name: "cursor", cursor: true, prepare: []step{appends("a", 4), closes()}, steps: []step{
+		makesCursor(), moves(2), appends("a", 1), moves(2), moves(1), syncsCursor(), appends("a", 2),
+		moves(3), moves(-2), moves(1), closes()}},
+	{name: "cursor and roll-over", cursor: true, prepare: []step{fills("big", 48<<10), closes()},
+		steps: []step{
+			makesCursor(), moves(20), appends("big", 6), moves(500), syncs(), appends("a", 1), moves(9),
+			closes()}},
+	{name: "index", prepare: []step{fills("big", 48<<10), closes()}, steps: []step{
+		appends("big", 6), seeks(), opensAnother(), appends("big", 6), seeks(), closes(), closes()}},
 }
 
 // A player acts a script out.
@@ -52,8 +62,10 @@ type player struct {
 	seed         uint64
 	acked        func() // called after each acknowledgement
 
-	logs      []*engine.Log
-	producers map[string]*oracle.Producer
+	logs       []*engine.Log
+	producers  map[string]*oracle.Producer
+	cursor     *engine.Cursor
+	cursorBook cursorBook
 }
 
 // segmentBytes is how large segments are: as small as they can be.
@@ -109,6 +121,13 @@ func (p *player) producer(name string) (*oracle.Producer, error) {
 	return one, nil
 }
 
+// ack has it noted what is acknowledged now.
+func (p *player) ack() {
+	if p.acked != nil {
+		p.acked()
+	}
+}
+
 // end closes what is open, however the log takes it.
 func (p *player) end() {
 	for _, l := range p.logs {
@@ -117,7 +136,7 @@ func (p *player) end() {
 	for _, one := range p.producers {
 		one.Close()
 	}
-	p.logs, p.producers = nil, nil
+	p.logs, p.producers, p.cursor = nil, nil, nil
 }
 
 // appends is a number of appends of a producer.
@@ -144,9 +163,7 @@ func (p *player) append(producer string) error {
 	if err := one.Append(context.Background(), l); err != nil {
 		return err
 	}
-	if p.acked != nil {
-		p.acked()
-	}
+	p.ack()
 	return nil
 }
 
@@ -181,9 +198,7 @@ func syncs() step {
 				return err
 			}
 		}
-		if p.acked != nil {
-			p.acked()
-		}
+		p.ack()
 		return nil
 	}
 }
@@ -244,13 +259,16 @@ func appendTo(dir string, b []byte) error {
 	return err
 }
 
+// crashedBoot is another boot of the machine than this one.
+var crashedBoot = [16]byte{0xee}
+
 // crashed makes a checkpoint one of another boot of the machine.
 func crashed(checkpoint []byte) []byte {
 	c, err := format.ParseCheckpoint(checkpoint)
 	if err != nil {
 		return checkpoint
 	}
-	c.BootID = [16]byte{0xee}
+	c.BootID = crashedBoot
 	return format.AppendCheckpoint(nil, c)
 }
 
@@ -341,22 +359,4 @@ func fastDir(t testing.TB) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
-}
-
-// check compares a store with the books, after it was made if a crash left none.
-func check(ctx context.Context, dir string, b *oracle.Books, opts oracle.Options) (
-	*oracle.Report, error,
-) {
-	if _, err := engine.Verify(ctx, dir, nil); errors.Is(err, engine.ErrNotStore) ||
-		errors.Is(err, os.ErrNotExist) {
-		l, err := engine.Open(ctx, dir, opts.Engine)
-		if err != nil {
-			return nil, err
-		}
-		if err := l.Close(); err != nil {
-			return nil, err
-		}
-	}
-	opts.OtherTopics = []string{"made"}
-	return oracle.Check(ctx, dir, b, opts)
 }

@@ -34,8 +34,8 @@ type Options struct {
 	OtherTopics []string
 	// Engine is how the store is opened.
 	Engine engine.Options
-	// Damaged accepts damage that engine.Verify finds before the store is opened: a power cut may
-	// leave it at the end, where opening removes it.
+	// Damaged accepts damage that engine.Verify would find before the store is opened, and that there
+	// is no store: a power cut may leave it at the end, where opening removes it.
 	Damaged bool
 }
 
@@ -47,18 +47,19 @@ const TopicChecks = "oracle"
 // about the check itself, as a context that ends or a store that cannot be opened; what the store
 // has done wrong is in the report.
 func Check(ctx context.Context, store string, books *Books, opts Options) (*Report, error) {
-	before, err := engine.Verify(ctx, store, nil)
-	if err != nil {
-		return nil, err
+	var before engine.VerifyReport
+	if !opts.Damaged {
+		var err error
+		if before, err = engine.Verify(ctx, store, nil); err != nil {
+			return nil, err
+		}
 	}
 	report, err := checkOnce(ctx, store, books, opts)
 	if err != nil {
 		return nil, err
 	}
 	report.Torn = before.Tail == "torn"
-	if !opts.Damaged {
-		report.damage("before it was opened", before.Damage)
-	}
+	report.damage("before it was opened", before.Damage)
 	after, err := engine.Verify(ctx, store, nil)
 	if err != nil {
 		return nil, err
