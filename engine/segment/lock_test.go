@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -85,34 +83,6 @@ func TestLockOfAnotherProcess(t *testing.T) {
 		}
 		requireLock(t, s, "after the holder went on and ended")
 	})
-}
-
-// pythonHolder locks from a byte to infinity as the JVM does: with a POSIX lock.
-const pythonHolder = `
-import fcntl, sys
-f = open(sys.argv[1], "r+b")
-fcntl.lockf(f, fcntl.LOCK_EX, 0, int(sys.argv[2]))
-print("locked", flush=True)
-sys.stdin.read()
-`
-
-func TestLockOfAPOSIXLocker(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("no python3 on this machine")
-	}
-	dir, s := openImage(t, image(block(1, "t", "x")))
-	name := filepath.Join(dir.Path(), segment.Name(0))
-	holder := start(t, exec.Command(python, "-c", pythonHolder, name, "30"))
-	holder.expect(t, "locked")
-	requireLocked(t, s, "while python holds it")
-	if locked, err := s.TailLocked(40); err != nil || !locked {
-		t.Fatalf("TailLocked: %t, %v, want true", locked, err)
-	}
-	if err := holder.in.Close(); err != nil {
-		t.Fatal(err)
-	}
-	requireLock(t, s, "after python ended")
 }
 
 // A wait that was given up must not turn into a lock that nobody knows of.

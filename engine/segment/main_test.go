@@ -21,8 +21,11 @@ import (
 const childEnv = "PUROFS_SEGMENT_TEST_CHILD"
 
 var children = map[string]func(args []string) error{
-	"hold":  childHold,
-	"limit": childLimit,
+	"count":          childCount,
+	"hold":           childHold,
+	"hold-and-start": childHoldAndStart,
+	"limit":          childLimit,
+	"posix":          childPOSIX,
 }
 
 func TestMain(m *testing.M) {
@@ -39,7 +42,7 @@ func TestMain(m *testing.M) {
 // A child is a second process, which answers in lines and ends with its input.
 type child struct {
 	*exec.Cmd
-	in    io.Closer
+	in    io.WriteCloser
 	lines *bufio.Reader
 }
 
@@ -82,6 +85,15 @@ func (c *child) expect(t *testing.T, want string) {
 	if err != nil || line != want+"\n" {
 		t.Fatalf("the child said %q, %v, want %q", line, err, want)
 	}
+}
+
+// ask gives the child a line and waits for its answer.
+func (c *child) ask(t *testing.T, line, want string) {
+	t.Helper()
+	if _, err := io.WriteString(c.in, line+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(t, want)
 }
 
 func (c *child) signal(t *testing.T, s syscall.Signal) {
