@@ -146,6 +146,45 @@ func TestCrashOfTheMachine(t *testing.T) {
 	}
 }
 
+// A segment's first block tells what was before it. After a crash of the machine it is believed
+// only if all of it reached the disk: what has to be removed leaves no log that begins there.
+func TestCrashInTheFirstBlockOfASegment(t *testing.T) {
+	made := newStore(t)
+	l := open(t, made, small)
+	values := fill(t, l, 2) // of which the last stands in the second segment
+	closeLog(t, l)
+	checkpoint := checkpointOf(t, made, func(c *format.Checkpoint) {
+		c.BootID[0]++
+		c.SyncedOrder, c.SyncedPos = 1, 0
+	})
+	first, second := readFile(t, segmentPath(made, 0)), readFile(t, segmentPath(made, 1))
+	second[len(second)-format.EndBytes-1] ^= 1 // in the value: the header is as it was
+	readOnly := small
+	readOnly.ReadOnly = true
+	for _, opts := range []engine.Options{readOnly, small} {
+		t.Run(fmt.Sprintf("read only %v", opts.ReadOnly), func(t *testing.T) {
+			dir := storeOf(t, first, second)
+			writeFile(t, filepath.Join(dir, "checkpoint"), checkpoint)
+			l := open(t, dir, opts)
+			got, _ := drain(t, reader(t, l, "t", engine.Start()))
+			if want := values[:len(values)-1]; !slices.Equal(got, want) {
+				t.Fatalf("got %d records, want %d", len(got), len(want))
+			}
+			if opts.ReadOnly {
+				return
+			}
+			if kept := lost(t, dir); kept != string(second) {
+				t.Errorf("%d bytes are kept, want %d", len(kept), len(second))
+			}
+			appendTo(t, l, "t", "more")
+			if rec := wait(t, reader(t, l, "t", engine.Last(1))); rec.Offset != uint64(len(got)) {
+				t.Errorf("what came next has offset %d, want %d", rec.Offset, len(got))
+			}
+			verify(t, dir, "clean")
+		})
+	}
+}
+
 // requireRecovered opens a store and requires those values and so many damaged places, the bytes
 // from lost on kept (none if it is negative), and that the log goes on.
 func requireRecovered(t *testing.T, dir, values string, damages int, before []byte, lostFrom int) {

@@ -122,9 +122,12 @@ func (l *Log) hasHeader(order uint32) (bool, error) {
 	return h != nil, err
 }
 
-// firstHeader returns the segment header, nil if the segment has none.
+// firstHeader returns the segment header, nil if the segment has none. The block that it stands in
+// is checked in full: after a crash of the machine recovery may have to remove that block, and a
+// log that had begun with its header would know nothing of what was before it.
 func firstHeader(seg *segment.Segment) (*format.SegmentHeader, error) {
 	scan := segment.NewScanner(seg, 0, segment.NoLimit)
+	scan.Full = true
 	defer scan.Release()
 	block, err := scan.Next()
 	var damage *segment.DamageError
