@@ -255,7 +255,7 @@ func (l *Log) commitTo(ctx context.Context, h *handle, size int64, b *Batch) (bo
 		l.mu.Lock()
 		w.done(&l.table)
 		l.mu.Unlock()
-		return false, l.appendFailed(err)
+		return false, l.writeFailed(err)
 	}
 	l.sync.dirty.Store(true)
 	l.keep.appended(w.bytes)
@@ -286,8 +286,10 @@ func lockError(err error) error {
 	return err
 }
 
-// appendFailed poisons the log if it was the sync before the flip that failed. Log.mu is not held.
-func (l *Log) appendFailed(err error) error {
+// writeFailed poisons the log if it was a sync of a segment that failed: that before the flip, or
+// that of a repair. The segment may hold more that was to be on the disk, and is not any more in
+// what the next sync writes. Log.mu is not held.
+func (l *Log) writeFailed(err error) error {
 	if errors.Is(err, segment.ErrSync) {
 		return l.poison(err)
 	}

@@ -25,13 +25,7 @@ func (l *Log) prepare(h *handle, bytes int) (bool, error) {
 	switch state {
 	case tailOpen:
 		// The lock is ours, so nobody is writing there.
-		kept, err := h.Repair(l.dir, l.scan.Pos())
-		if err != nil {
-			return false, err
-		}
-		l.opts.Logger.Warn().Uint32("segment", h.Order()).Int64("pos", l.scan.Pos()).Str("kept", kept).
-			Msg("removed what a producer that died left behind")
-		return false, nil
+		return false, l.removeTail(h)
 	case tailSealed:
 		return false, l.createNext(h)
 	case tailDamaged:
@@ -46,6 +40,20 @@ func (l *Log) prepare(h *handle, bytes int) (bool, error) {
 		return err == nil && l.active == h, err
 	}
 	return true, nil
+}
+
+// removeTail removes what a producer that died left behind the last block.
+func (l *Log) removeTail(h *handle) error {
+	pos := l.scan.Pos()
+	kept, err := h.Repair(l.dir, pos)
+	if err != nil {
+		l.mu.Unlock() // the error may have to be noted
+		defer l.mu.Lock()
+		return l.writeFailed(err)
+	}
+	l.opts.Logger.Warn().Uint32("segment", h.Order()).Int64("pos", pos).Str("kept", kept).
+		Msg("removed what a producer that died left behind")
+	return nil
 }
 
 // syncBefore forces to the disk what has to be there before the first block of a segment: the end
@@ -94,7 +102,7 @@ func (l *Log) appendTombstone(h *handle, pos int64) error {
 	defer l.mu.Lock()
 	w := &l.builder
 	if err := h.Append(pos, w.pieces, w.start, l.opts.Sync == SyncFlip); err != nil {
-		return l.appendFailed(err)
+		return l.writeFailed(err)
 	}
 	return nil
 }

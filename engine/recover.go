@@ -76,7 +76,7 @@ func (l *Log) recovered() error {
 	}
 	// The checkpoint's name, in case it is the store's first one.
 	if err := l.dir.Sync(); err != nil {
-		return fmt.Errorf("syncing the store's directory: %w", err)
+		return l.poison(fmt.Errorf("syncing the store's directory: %w", err))
 	}
 	return l.forgetUnsynced()
 }
@@ -234,7 +234,7 @@ func tailError(err error) bool {
 func (l *Log) cut(h *handle, pos int64, why error) error {
 	kept, err := h.Repair(l.dir, pos)
 	if err != nil {
-		return err
+		return l.writeFailed(err)
 	}
 	l.opts.Logger.Warn().Uint32("segment", h.Order()).Int64("pos", pos).Str("kept", kept).
 		Str("reason", why.Error()).

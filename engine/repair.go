@@ -135,6 +135,9 @@ func (r *repairer) run(
 	}
 	if r.apply {
 		if err := r.mend(ctx); err != nil {
+			if errors.Is(err, segment.ErrSync) {
+				noteUnsynced(r.dir, r.table.filePerm(), r.opts.Logger)
+			}
 			return err
 		}
 	}

@@ -61,7 +61,7 @@ func (s *syncState) reached(p place) {
 func (l *Log) poison(cause error) error {
 	err := fmt.Errorf("%w: %w (close the log and open it again)", ErrPoisoned, cause)
 	if l.sync.failure.CompareAndSwap(nil, &err) {
-		l.noteUnsynced()
+		noteUnsynced(l.dir, l.table.filePerm(), l.opts.Logger)
 		l.mu.Lock()
 		l.trouble(err)
 		l.mu.Unlock()

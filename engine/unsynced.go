@@ -8,6 +8,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"purofs/engine/disk"
 	"purofs/engine/segment"
 )
 
@@ -16,17 +19,17 @@ import (
 // may not be what the disk has.
 const unsyncedName = "unsynced"
 
-// noteUnsynced leaves word of a failed sync. If even that fails there is nothing left to do but to
-// say so.
-func (l *Log) noteUnsynced() {
-	file, err := l.dir.OpenFile(unsyncedName, os.O_WRONLY|os.O_CREATE, l.table.filePerm())
+// noteUnsynced leaves word of a failed sync in a store. If even that fails there is nothing left to
+// do but to say so.
+func noteUnsynced(dir *disk.Dir, perm fs.FileMode, logger *zerolog.Logger) {
+	file, err := dir.OpenFile(unsyncedName, os.O_WRONLY|os.O_CREATE, perm)
 	if err == nil {
 		_, _ = fmt.Fprintf(file, "%s a sync failed; the next opening of the store writes again what "+
 			"it should have written\n", time.Now().UTC().Format(time.RFC3339)) // its name says enough
 		err = file.Close()
 	}
 	if err != nil {
-		l.opts.Logger.Error().Err(err).Msg("cannot note that a sync failed: restart the machine " +
+		logger.Error().Err(err).Msg("cannot note that a sync failed: restart the machine " +
 			"before the store is used again")
 	}
 }

@@ -107,7 +107,7 @@ func (c *crashes) record() {
 		c.t.Fatal(err)
 	}
 	c.player.opts.FileHook = c.recorder
-	c.player.acked = c.mark
+	c.player.noted = c.mark
 	c.mark()
 	err = c.player.play(c.script.steps)
 	c.player.end()

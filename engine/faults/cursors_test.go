@@ -22,7 +22,27 @@ type cursorBook struct {
 	least, most uint64
 }
 
-// makesCursor makes the cursor, and takes it.
+// takeCursor returns the cursor, which is taken once for each log.
+func (p *player) takeCursor() (*engine.Cursor, error) {
+	l, err := p.log()
+	if err != nil || p.cursor != nil {
+		return p.cursor, err
+	}
+	p.cursor, err = l.OpenCursor(cursorTopic, cursorName)
+	return p.cursor, err
+}
+
+// leaveCursor gives the cursor back, if it was taken.
+func (p *player) leaveCursor() error {
+	if p.cursor == nil {
+		return nil
+	}
+	cursor := p.cursor
+	p.cursor = nil
+	return cursor.Close()
+}
+
+// makesCursor makes the cursor.
 func makesCursor() step {
 	return func(p *player) error {
 		l, err := p.log()
@@ -33,9 +53,8 @@ func makesCursor() step {
 			return err
 		}
 		p.cursorBook.made = true
-		p.ack()
-		p.cursor, err = l.OpenCursor(cursorTopic, cursorName)
-		return err
+		p.note()
+		return nil
 	}
 }
 
@@ -50,17 +69,21 @@ func moves(by int) step {
 		if err != nil {
 			return err
 		}
-		next := min(uint64(max(0, int(p.cursor.Next())+by)), t.Next)
-		b := &p.cursorBook
-		b.least, b.most = min(b.least, next), max(b.most, next)
-		p.ack()
-		if err := p.cursor.Commit(next); err != nil {
+		cursor, err := p.takeCursor()
+		if err != nil {
 			return err
 		}
-		if p.opts.Sync == engine.SyncAlways || p.opts.Sync == engine.SyncFlip {
+		next := min(uint64(max(0, int(cursor.Next())+by)), t.Next)
+		b := &p.cursorBook
+		b.least, b.most = min(b.least, next), max(b.most, next)
+		p.note()
+		if err := cursor.Commit(next); err != nil {
+			return err
+		}
+		if p.powered || p.opts.Sync == engine.SyncAlways || p.opts.Sync == engine.SyncFlip {
 			b.least, b.most = next, next
 		}
-		p.ack()
+		p.note()
 		return nil
 	}
 }
@@ -68,11 +91,15 @@ func moves(by int) step {
 // syncsCursor forces the cursor's position to the disk.
 func syncsCursor() step {
 	return func(p *player) error {
-		if err := p.cursor.Sync(context.Background()); err != nil {
+		cursor, err := p.takeCursor()
+		if err != nil {
 			return err
 		}
-		p.cursorBook.least, p.cursorBook.most = p.cursor.Next(), p.cursor.Next()
-		p.ack()
+		if err := cursor.Sync(context.Background()); err != nil {
+			return err
+		}
+		p.cursorBook.least, p.cursorBook.most = cursor.Next(), cursor.Next()
+		p.note()
 		return nil
 	}
 }

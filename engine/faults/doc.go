@@ -8,10 +8,13 @@
 // happened to the others; the same holds for names in directories. That is more than any file
 // system does to a file that only grows.
 //
+// An Injector is a Hook that makes one operation fail, or all from one on, or fills the disk.
+//
 // # Files
 //
 //	recorder.go  Recorder: what happened
 //	tree.go      what is in a directory
 //	state.go     State: what is left of it on the disk, and what may be
 //	image.go     Image: one of the possibilities
+//	injector.go  Injector: operations that fail
 package faults

@@ -3,3 +3,5 @@
 package faults_test
 
 const raceStride = 1
+
+const errorModes, errorStride, fullStride = 1, 1, 1

@@ -5,3 +5,7 @@ package faults_test
 // raceStride says that with the race detector, which makes them ten times as dear, only one in so
 // many states is checked: what runs at the same time does not differ between states.
 const raceStride = 128
+
+// errorModes, errorStride and fullStride say the same of modes of each script in which operations
+// fail, of those operations, and of bytes that are the last ones a disk has room for.
+const errorModes, errorStride, fullStride = 2, 5, 300

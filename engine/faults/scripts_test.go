@@ -20,8 +20,9 @@ type script struct {
 	prepare []step // before there are faults
 	ruin    func(dir string) error
 	steps   []step
-	boot    bool // the machine has crashed after prepare
-	cursor  bool // the steps have one
+	boot    bool   // the machine has crashed after prepare
+	cursor  bool   // the steps have one
+	heal    []step // when an error that lasted is gone, before anything is appended
 }
 
 // A step of a script.
@@ -60,12 +61,14 @@ type player struct {
 	dir, ledgers string
 	opts         engine.Options
 	seed         uint64
-	acked        func() // called after each acknowledgement
+	acked        func() // called after each acknowledgement of records
+	noted        func() // called when there is more that counts, of records or of the cursor
 
 	logs       []*engine.Log
 	producers  map[string]*oracle.Producer
-	cursor     *engine.Cursor
+	cursor     *engine.Cursor // of the log that was opened last, nil if it has not been taken
 	cursorBook cursorBook
+	powered    bool // no power cut comes: what a cursor has acknowledged counts in every mode
 }
 
 // segmentBytes is how large segments are: as small as they can be.
@@ -121,22 +124,31 @@ func (p *player) producer(name string) (*oracle.Producer, error) {
 	return one, nil
 }
 
-// ack has it noted what is acknowledged now.
+// ack tells that records were acknowledged.
 func (p *player) ack() {
 	if p.acked != nil {
 		p.acked()
+	}
+	p.note()
+}
+
+// note has it noted what counts now.
+func (p *player) note() {
+	if p.noted != nil {
+		p.noted()
 	}
 }
 
 // end closes what is open, however the log takes it.
 func (p *player) end() {
+	_ = p.leaveCursor()
 	for _, l := range p.logs {
 		_ = l.Close()
 	}
 	for _, one := range p.producers {
 		one.Close()
 	}
-	p.logs, p.producers, p.cursor = nil, nil, nil
+	p.logs, p.producers = nil, nil
 }
 
 // appends is a number of appends of a producer.
@@ -212,9 +224,10 @@ func closes() step {
 		if len(p.logs) == 0 {
 			return nil
 		}
+		err := p.leaveCursor()
 		l := p.logs[len(p.logs)-1]
 		p.logs = p.logs[:len(p.logs)-1]
-		return l.Close()
+		return errors.Join(err, l.Close())
 	}
 }
 
