@@ -16,8 +16,7 @@ type Text struct {
 	pieces [5]piece
 	count  int
 
-	size    uint64 // of the text
-	counted bool   // size is known
+	size uint64 // of the text, 0 until Len has counted it
 
 	time  time.Time // of the record
 	stamp []byte    // time as JSONL has it: records of one block have the same
@@ -117,7 +116,7 @@ func (t *Text) add(p piece) {
 	t.count++
 }
 
-func (t *Text) rewind() { t.at, t.left, t.counted = spot{}, 0, false }
+func (t *Text) rewind() { t.at, t.left, t.size = spot{}, 0, 0 }
 
 // leave remembers the spot at which the text is, instead of the oldest one.
 func (t *Text) leave() {
@@ -155,14 +154,14 @@ func (t *Text) Copy(dst []byte, skip uint64) int {
 
 // Len is the number of bytes of the text, found without making them.
 func (t *Text) Len() uint64 {
-	if t.counted {
+	if t.size > 0 {
 		return t.size
 	}
 	n := 0
 	for i := range t.pieces[:t.count] {
 		n += t.pieces[i].size()
 	}
-	t.size, t.counted = uint64(n), true
+	t.size = uint64(n)
 	return t.size
 }
 
