@@ -16,7 +16,8 @@ import (
 	"purofs/engine"
 )
 
-// jobEnv holds the job of a process that Launch started, in JSON.
+// jobEnv names the file that has the job of a process that Launch started, in JSON: the environment
+// itself has no room for the names of a thousand consumers.
 const jobEnv = "PUROFS_ORACLE_JOB"
 
 // A Job is what a process does: it says "ready", waits for the word of the one who started it,
@@ -59,12 +60,15 @@ type Job struct {
 // RunJob does what this process was started for by Launch, and ends it. In any other process it
 // returns at once. TestMain of a package that launches jobs calls it first.
 func RunJob() {
-	text := os.Getenv(jobEnv)
-	if text == "" {
+	file := os.Getenv(jobEnv)
+	if file == "" {
 		return
 	}
 	var job Job
-	err := json.Unmarshal([]byte(text), &job)
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &job)
+	}
 	if err == nil {
 		err = job.run()
 	}

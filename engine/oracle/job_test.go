@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"purofs/engine"
@@ -67,4 +69,27 @@ func TestJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, report, oracle.Phantom)
+}
+
+// A check after hours has the names of thousands of consumers, which is more than the environment
+// of a process takes.
+func TestJobOfManyNames(t *testing.T) {
+	dir := t.TempDir()
+	store, notes := filepath.Join(dir, "store"), filepath.Join(dir, strings.Repeat("n", 200))
+	l, err := engine.Open(t.Context(), store, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(notes, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	consumers := slices.Repeat([]string{notes}, 1000)
+	report, err := oracle.CheckFresh(t, store, dir, oracle.Options{Consumers: consumers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, report)
 }

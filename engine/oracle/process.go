@@ -40,6 +40,10 @@ func LaunchWith(t testing.TB, job Job, environ []string, wrapper ...string) *Pro
 	if err != nil {
 		t.Fatal(err)
 	}
+	file := filepath.Join(t.TempDir(), "job")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +51,7 @@ func LaunchWith(t testing.TB, job Job, environ []string, wrapper ...string) *Pro
 	args := append(append([]string(nil), wrapper...), binary)
 	p := &Process{Cmd: exec.Command(args[0], args[1:]...), t: t}
 	// A program with the race detector would sleep for a second before it exits.
-	p.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", jobEnv+"="+string(text))
+	p.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", jobEnv+"="+file)
 	p.Env = append(p.Env, environ...)
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.Stderr = &p.stderr
