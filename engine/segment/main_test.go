@@ -43,7 +43,8 @@ func TestMain(m *testing.M) {
 type child struct {
 	*exec.Cmd
 	in    io.WriteCloser
-	lines *bufio.Reader
+	out   *os.File
+	lines *bufio.Reader // of out
 }
 
 // startChild starts a second process of this test binary.
@@ -75,12 +76,15 @@ func start(t *testing.T, cmd *exec.Cmd) *child {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return &child{cmd, in, bufio.NewReader(out)}
+	return &child{cmd, in, out.(*os.File), bufio.NewReader(out)}
 }
 
-// expect waits for a line of the child.
+// expect waits for a line of the child, for a minute.
 func (c *child) expect(t *testing.T, want string) {
 	t.Helper()
+	if err := c.out.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
 	line, err := c.lines.ReadString('\n')
 	if err != nil || line != want+"\n" {
 		t.Fatalf("the child said %q, %v, want %q", line, err, want)
