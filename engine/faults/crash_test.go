@@ -29,7 +29,7 @@ var acksOf = map[engine.SyncMode]oracle.Acks{
 // kept any part of what was not synced.
 func TestCrashStates(t *testing.T) {
 	run := oracle.Start(t, "T4")
-	rounds := oracle.Size(2, 40)
+	rounds := oracle.Size(3, 55)
 	if raceStride > 1 {
 		rounds = 1
 	}
@@ -213,7 +213,7 @@ func (c *crashes) checkImage(dir string, image crashImage) (err error) {
 		err = report.Err()
 	}
 	if err == nil && (image.Has("index/segment0") || c.script.cursor) {
-		err = c.checkBesides(context.Background(), dir, &mark.cursor)
+		err = c.checkBesides(context.Background(), dir, opts.Engine, &mark.cursor)
 	}
 	if err == nil {
 		c.outcomes.Store(out, true)

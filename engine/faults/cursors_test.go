@@ -165,9 +165,9 @@ func rebootCursors(image faults.Image) {
 
 // checkBesides looks at what stands beside the log: readers that go by the topic indexes find what
 // is in the log, and the cursor stands where it must, though the log has gone on meanwhile.
-func (c *crashes) checkBesides(ctx context.Context, dir string, b *cursorBook) error {
-	opts := c.player.opts
-	opts.FileHook = nil
+func (c *crashes) checkBesides(
+	ctx context.Context, dir string, opts engine.Options, b *cursorBook,
+) error {
 	l, err := engine.Open(ctx, dir, opts)
 	if err != nil {
 		return err

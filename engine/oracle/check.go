@@ -34,8 +34,8 @@ type Options struct {
 	OtherTopics []string
 	// Engine is how the store is opened.
 	Engine engine.Options
-	// Damaged accepts damage that engine.Verify would find before the store is opened, and that there
-	// is no store: a power cut may leave it at the end, where opening removes it.
+	// Damaged is for power cuts: the store is not verified before it is opened, for opening removes
+	// what they leave at the end, and makes the store if they left none.
 	Damaged bool
 }
 
