@@ -47,6 +47,8 @@ test: deps ## run every test with the race detector, real mounts included
 	go vet ./...
 	@echo 'to run these tests in the same order again: make test SEED=$(SEED)'
 	go test -race -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./...
+	@echo 'once more, a hundred thousand states of the disk, which the race detector has no time for:'
+	go test -shuffle=$(SEED) $(TESTFLAGS) ./engine/faults
 
 .PHONY: torture
 torture: deps ## run the fault campaign at its big sizes, for hours; TORTURE=Kill narrows it

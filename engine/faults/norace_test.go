@@ -4,4 +4,4 @@ package faults_test
 
 const raceStride = 1
 
-const errorModes, errorStride, fullStride = 1, 1, 1
+const errorModes, errorStride, fullStride = 1, 1, 4
