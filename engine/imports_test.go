@@ -20,8 +20,8 @@ var mayImport = map[string][]string{
 	"engine/index":   {},
 	"engine/segment": {"engine/disk", "engine/format"},
 	"engine":         {"engine/disk", "engine/format", "engine/index", "engine/segment"},
-	"engine/faults":  {"engine/disk"}, // for tests
-	"engine/oracle":  {"engine"},      // for tests, of all floors
+	"engine/faults":  {"engine/disk", "engine/segment"}, // for tests
+	"engine/oracle":  {"engine"},                        // for tests, of all floors
 	"nodes/codec":    {},
 	"nodes":          {"engine", "nodes/codec"}, // the engine's values and errors, not its Log
 	"fs/transport":   {"nodes"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"purofs/engine"
 	"purofs/engine/disk"
@@ -178,29 +179,36 @@ func (p *player) copyTo(dir string) (*player, error) {
 // survive acts all steps out, whatever becomes of each, ends the fault, and looks at what is left.
 func (p *player) survive(s *script, hook *faults.Injector) error {
 	var wrong error
-	refused, logs := 0, 0
+	// How many syncs had been refused when the log was opened, and when the last append began: one
+	// that is refused during an append, in the background, need not be known to it.
+	opened, begun := 0, 0
+	alone := true // of two logs the other one has not met it, and opening it takes the note away
 	p.acked = func() {
-		// Of two logs the other one has not met it.
-		if len(p.logs) == 1 && logs == 1 && hook.Refused() > refused {
+		if alone && begun > opened {
 			wrong = errors.New("an acknowledgement after a sync was refused")
 		}
+		begun = hook.Refused()
 	}
 	for _, step := range s.steps {
+		begun = hook.Refused()
 		if len(p.logs) == 0 {
-			refused = hook.Refused()
+			opened = begun
 		}
-		before := hook.Refused()
+		before := begun
+		alone = len(p.logs) <= 1
 		err := step(p)
-		logs = len(p.logs)
-		if _, statErr := os.Stat(filepath.Join(p.dir, "unsynced")); statErr != nil &&
-			hook.Refused() > before && !hook.Lasts {
-			return fmt.Errorf("no note that a sync was refused: %w", statErr)
+		alone = alone && len(p.logs) <= 1
+		if alone && !hook.Lasts && hook.Refused() > before && !appears(p.dir, "unsynced") {
+			return errors.New("no note that a sync was refused")
 		}
 		if err != nil && hook.Hits() == 0 {
 			return fmt.Errorf("without a fault: %w", err)
 		}
 	}
 	hook.Heal()
+	if len(p.logs) == 0 {
+		p.acked = nil // the log is opened anew
+	}
 	if err := p.play(s.heal); err != nil {
 		return fmt.Errorf("when the fault is gone: %w", err)
 	}
@@ -225,6 +233,16 @@ func (p *player) survive(s *script, hook *faults.Injector) error {
 		return err
 	}
 	return report.Err()
+}
+
+// appears waits for a file that the background may be about to make.
+func appears(dir, name string) bool {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // appendHealed appends. The log may be poisoned; then it says what has to be done, and that is

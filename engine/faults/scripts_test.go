@@ -45,9 +45,10 @@ var scripts = []script{
 	{name: "topics", steps: []step{
 		makesTopic("made"), appends("a", 1), deletesTopic("made"), makesTopic("made"), syncs(),
 		appends("a", 1), closes()}},
-	{name: "cursor", cursor: true, prepare: []step{appends("a", 4), closes()}, steps: []step{
-		makesCursor(), moves(2), appends("a", 1), moves(2), moves(1), syncsCursor(), appends("a", 2),
-		moves(3), moves(-2), moves(1), closes()}},
+	{name: "cursor", cursor: true,
+		prepare: []step{makesTopic(cursorTopic), appends("a", 4), closes()}, steps: []step{
+			makesCursor(), moves(2), appends("a", 1), moves(2), moves(1), syncsCursor(), appends("a", 2),
+			moves(3), moves(-2), moves(1), closes()}},
 	{name: "cursor and roll-over", cursor: true, prepare: []step{fills("big", 48<<10), closes()},
 		steps: []step{
 			makesCursor(), moves(20), appends("big", 6), moves(500), syncs(), appends("a", 1), moves(9),
