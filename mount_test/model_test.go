@@ -31,6 +31,7 @@ func TestModel(t *testing.T) {
 	for len(w.open) > 0 {
 		w.closeAppend(w.open[0])
 	}
+	w.closeCursors(nil, func(*modelCursor) bool { return true })
 	for _, name := range w.existing() {
 		w.checkAll(w.topics[name])
 	}
@@ -49,6 +50,7 @@ type world struct {
 	mounts  []*mount
 	topics  map[string]*modelTopic // all that ever were
 	open    []*appender
+	cursors []*modelCursor // all that ever were
 	history []string
 }
 
@@ -82,6 +84,11 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		for _, a := range w.open {
 			unix.Close(a.fd)
+		}
+		for _, c := range w.cursors {
+			if c.reader != nil {
+				unix.Close(c.reader.fd)
+			}
 		}
 		if t.Failed() {
 			t.Logf("the last operations:\n%s", strings.Join(w.history[max(0, len(w.history)-40):], "\n"))
@@ -143,8 +150,10 @@ func (w *world) step() {
 		w.changeMode(tp)
 	case n < 25:
 		w.remount(n%2 == 0)
-	case n < 500:
+	case n < 450:
 		w.write(tp)
+	case n < 600:
+		w.useCursor(tp)
 	default:
 		check := modelChecks[w.rand.IntN(len(modelChecks))]
 		check(w, tp)
@@ -177,11 +186,14 @@ func (w *world) remount(kill bool) {
 			w.closeAppend(a)
 		}
 	}
+	onThis := func(c *modelCursor) bool { return c.reader.mount == i }
 	if kill {
 		m.daemon.signal(syscall.SIGKILL)
 		m.daemon.wait()
+		w.closeCursors(unix.ENOTCONN, onThis)
 		w.run.Count("kills", 1)
 	} else {
+		w.closeCursors(nil, onThis)
 		m.unmount()
 		w.run.Count("remounts", 1)
 	}
@@ -197,6 +209,11 @@ func (w *world) makeTopic(tp *modelTopic) {
 	w.must(unix.Mkdir(path, mode), nil, "mkdir")
 	w.must(unix.Mkdir(path, mode), unix.EEXIST, "mkdir of what is there")
 	tp.there, tp.mode, tp.first, tp.records = true, mode, tp.next(), nil
+	for _, c := range w.cursors {
+		if c.topic == tp {
+			c.position = tp.first
+		}
+	}
 	w.checkInfo(tp)
 }
 
@@ -208,6 +225,7 @@ func (w *world) removeTopic(tp *modelTopic) {
 			w.closeAppend(a)
 		}
 	}
+	w.closeCursors(nil, func(c *modelCursor) bool { return c.topic == tp })
 	i, path := w.at(tp.name)
 	w.note("rmdir %d %.20q", i, tp.name)
 	w.must(unix.Rmdir(path), nil, "rmdir")
