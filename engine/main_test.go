@@ -17,6 +17,7 @@ import (
 
 	"purofs/engine"
 	"purofs/engine/disk"
+	"purofs/engine/oracle"
 	"purofs/engine/segment"
 )
 
@@ -67,7 +68,7 @@ func startChildFrom(
 	words := strings.TrimSpace(mode + " " + fmt.Sprintln(args...))
 	// A program with the race detector would sleep for a second before it exits.
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", childEnv+"="+words)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -77,7 +78,7 @@ func startChildFrom(
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := oracle.Spawn(cmd); err != nil {
 		t.Fatal(err)
 	}
 	c := &child{cmd, in, bufio.NewReader(out)}

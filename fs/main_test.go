@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"purofs/engine/oracle"
 	"purofs/fs"
 )
 
@@ -58,7 +59,7 @@ func startDaemon(t *testing.T, store, mountpoint string, as *syscall.Credential)
 		t.Fatal(err)
 	}
 	d.said = bufio.NewReader(stdout)
-	if err := d.Start(); err != nil {
+	if err := oracle.Spawn(d.Cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -164,7 +165,7 @@ func start(t *testing.T, config fs.Config, script string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Start(); err != nil {
+	if err := oracle.Spawn(p.Cmd); err != nil {
 		t.Fatal(err)
 	}
 	p.stdin, p.output = stdin, bufio.NewReader(stdout)

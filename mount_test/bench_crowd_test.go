@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"purofs/engine/oracle"
 )
 
 // crowdReaders are how many processes wait for the same record.
@@ -60,7 +62,7 @@ func newCrowd(b *testing.B, file string) *crowd {
 	in, hold := benchPipe(b)
 	result, out := benchPipe(b)
 	process.Stdin, process.Stdout, process.Stderr = in, out, os.Stderr
-	if err := process.Start(); err != nil {
+	if err := oracle.Spawn(process); err != nil {
 		b.Fatal(err)
 	}
 	out.Close()

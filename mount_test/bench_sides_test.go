@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"testing"
 
+	"purofs/engine/oracle"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -102,7 +104,7 @@ func openNullSide(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := null.Start(); err != nil {
+	if err := oracle.Spawn(null); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {

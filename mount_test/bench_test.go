@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"purofs/engine/oracle"
 )
 
 // The benchmarks compare a mount, of the program as people use it, with a go-fuse file system that
@@ -31,7 +33,7 @@ func newBenchClient(b *testing.B, dir string) *benchClient {
 	in, orders := benchPipe(b)
 	answers, out := benchPipe(b)
 	process.Stdin, process.Stdout, process.Stderr = in, out, os.Stderr
-	if err := process.Start(); err != nil {
+	if err := oracle.Spawn(process); err != nil {
 		b.Fatal(err)
 	}
 	out.Close()
@@ -184,7 +186,7 @@ func wake(b *testing.B, dir string, idle time.Duration) (half, most float64) {
 	result, out := benchPipe(b)
 	answers, answer := benchPipe(b)
 	waiting.Stdout, waiting.Stderr, waiting.ExtraFiles = out, os.Stderr, []*os.File{answer}
-	if err := waiting.Start(); err != nil {
+	if err := oracle.Spawn(waiting); err != nil {
 		b.Fatal(err)
 	}
 	out.Close()

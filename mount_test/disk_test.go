@@ -38,9 +38,7 @@ func newDisk(t *testing.T, backing string) *testDisk {
 	t.Helper()
 	dir := newDir(t, "disk")
 	d := &testDisk{T: t, image: filepath.Join(dir, diskImage), trace: backing + ".trace"}
-	cmd := child("disk", backing, d.trace, dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	d.server = start(t, cmd)
+	d.server = start(t, child("disk", backing, d.trace, dir))
 	d.server.wantLines("ready")
 	t.Cleanup(func() {
 		until(t, "the disk is not in use any more", func() bool {

@@ -1,12 +1,9 @@
 package mount_test
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,22 +13,14 @@ import (
 	"purofs/engine/oracle"
 )
 
-// daemonsGone waits until no process is left whose command line has a directory in it.
+// daemonsGone waits until no process is left whose command line names a file in a directory.
 func daemonsGone(t *testing.T, dir string) {
 	t.Helper()
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	commands, err := commandsBelow(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range lines {
-		line, err := os.ReadFile(name)
-		if err != nil || !bytes.Contains(line, []byte(dir)) {
-			continue // it has ended, or has nothing to do with us
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-		if err != nil {
-			t.Fatal(err)
-		}
+	for pid, command := range commands {
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue // it has ended since
@@ -43,7 +32,7 @@ func daemonsGone(t *testing.T, dir string) {
 		}
 		unix.Close(fd)
 		if err != nil || n != 1 {
-			t.Errorf("still running: %s (%v)", bytes.ReplaceAll(line, []byte{0}, []byte{' '}), err)
+			t.Errorf("still running: %s (%v)", command, err)
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}

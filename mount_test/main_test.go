@@ -35,26 +35,44 @@ func TestMain(m *testing.M) {
 }
 
 func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "purofs-mount-test.")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = build(dir)
-	}
+	status, err := runTestsIn(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	return status
+}
+
+// runTestsIn runs the tests with a directory for all that they make.
+func runTestsIn(m *testing.M) (status int, err error) {
+	dir, err := os.MkdirTemp("", "purofs-mount-test.")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	// It is the directory for temporary files of everybody: users without rights have to get at the
+	// program, too.
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		return 0, err
+	}
+	if err := build(dir); err != nil {
+		return 0, err
+	}
+	if err := os.Setenv("TMPDIR", dir); err != nil {
+		return 0, err
+	}
+	keeper, err := startKeeper(dir)
+	if err != nil {
+		return 0, err
+	}
+	status = m.Run()
+	return status, keeper.dismiss()
 }
 
 // build builds the program into dir, with the race detector if the tests have it.
 func build(dir string) error {
 	if program = os.Getenv(programEnv); program != "" {
 		return nil
-	}
-	// A user without rights has to get at the program, too.
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
 	}
 	program = filepath.Join(dir, "purofs")
 	args := []string{"build", "-o", program}

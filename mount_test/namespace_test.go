@@ -1,15 +1,20 @@
 package mount_test
 
 import (
+	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"purofs/engine/oracle"
 )
 
 // ownMountsEnv is set for a test that runs in mounts of its own.
@@ -26,13 +31,16 @@ func inOwnMounts(t *testing.T) bool {
 	needRoot(t)
 	needFuse(t)
 	cmd := exec.CommandContext(t.Context(), os.Args[0],
-		"-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=5h")
+		"-test.run=^"+t.Name()+"$"+partsToRun(t.Name()), "-test.v", "-test.timeout=5h")
 	cmd.Env = testEnviron(ownMountsEnv+"=1", programEnv+"="+program)
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL,
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := oracle.Spawn(cmd)
+	if err == nil {
+		err = cmd.Wait()
 	}
-	out, err := cmd.CombinedOutput()
-	text := strings.TrimSpace(string(out))
+	text := strings.TrimSpace(out.String())
 	switch {
 	case err != nil:
 		t.Fatalf("in mounts of its own: %v\n%s", err, text)
@@ -41,6 +49,18 @@ func inOwnMounts(t *testing.T) bool {
 	}
 	t.Log(text)
 	return false
+}
+
+// partsToRun is what the pattern of the tests to run says of the parts of one: what stands behind
+// the slash, and that slash.
+func partsToRun(test string) string {
+	for pattern := range strings.SplitSeq(flag.Lookup("test.run").Value.String(), "|") {
+		name, parts, found := strings.Cut(pattern, "/")
+		if matches, _ := regexp.MatchString(name, test); matches && found {
+			return "/" + parts
+		}
+	}
+	return ""
 }
 
 // bootID is where the kernel says which boot of the machine this is; see random(4).

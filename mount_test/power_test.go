@@ -97,8 +97,13 @@ func newPowerTest(
 	t *testing.T, run *oracle.Run, m *machine, kind *fileSystem, mode engine.SyncMode,
 ) *powerTest {
 	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("run it again with: %s", run.AgainOf(t.Name()))
+		}
+	})
 	return &powerTest{
-		T: t, run: run, rand: run.Rand, machine: m, kind: kind, mode: mode,
+		T: t, run: run, rand: run.RandOf(t.Name()), machine: m, kind: kind, mode: mode,
 		dir: newMemoryDir(t), mnt: newDir(t, "mnt"),
 	}
 }

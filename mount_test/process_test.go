@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"purofs/engine/oracle"
 )
 
 // patience bounds waits for events that come at once unless something is broken.
@@ -52,7 +54,7 @@ func start(t *testing.T, cmd *exec.Cmd) *process {
 	if cmd.Env == nil {
 		cmd.Env = testEnviron()
 	}
-	if err := cmd.Start(); err != nil {
+	if err := oracle.Spawn(cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

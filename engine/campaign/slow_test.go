@@ -18,7 +18,7 @@ func TestSlowMachine(t *testing.T) {
 	c := newCrew(t, "T16")
 	for range 2 {
 		hog := exec.Command("sh", "-c", "while :; do :; done")
-		if err := hog.Start(); err != nil {
+		if err := oracle.Spawn(hog); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {

@@ -53,7 +53,6 @@ func LaunchWith(t testing.TB, job Job, environ []string, wrapper ...string) *Pro
 	// A program with the race detector would sleep for a second before it exits.
 	p.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", jobEnv+"="+file)
 	p.Env = append(p.Env, environ...)
-	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.Stderr = &p.stderr
 	if p.in, err = p.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -63,7 +62,7 @@ func LaunchWith(t testing.TB, job Job, environ []string, wrapper ...string) *Pro
 		t.Fatal(err)
 	}
 	p.out = bufio.NewReader(out)
-	if err := p.Cmd.Start(); err != nil {
+	if err := Spawn(p.Cmd); err != nil {
 		t.Fatal(err)
 	}
 	p.wait = sync.OnceValue(p.Cmd.Wait)

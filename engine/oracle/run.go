@@ -3,6 +3,7 @@ package oracle
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -73,8 +74,20 @@ func Start(t testing.TB, id string) *Run {
 	return r
 }
 
+// RandOf draws from the seed and the name of a part of the test. So a part that is run alone draws
+// what it did among the others.
+func (r *Run) RandOf(part string) *rand.Rand {
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(part)) // which never fails
+	return rand.New(rand.NewPCG(r.Seed, sum.Sum64()))
+}
+
 // Again is the command that runs the test once more with the same seed.
-func (r *Run) Again() string {
+func (r *Run) Again() string { return r.AgainOf(r.t.Name()) }
+
+// AgainOf is the command that runs a part of the test once more, which has that name in full, with
+// the same seed.
+func (r *Run) AgainOf(name string) string {
 	torture := ""
 	if Torture() {
 		torture = TortureEnv + "=1 "
@@ -84,7 +97,7 @@ func (r *Run) Again() string {
 		dir, _ = filepath.Rel(root, dir)
 	}
 	return fmt.Sprintf("%s%s=%d go test -count=1 -run '^%s$' ./%s", torture, SeedEnv, r.Seed,
-		strings.ReplaceAll(r.t.Name(), "/", "$/^"), dir)
+		strings.ReplaceAll(name, "/", "$/^"), dir)
 }
 
 // Aside returns a new directory on another file system than tests have their stores on, if there is

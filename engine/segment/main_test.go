@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"purofs/engine/disk"
+	"purofs/engine/oracle"
 	"purofs/engine/segment"
 )
 
@@ -68,7 +69,7 @@ func start(t *testing.T, cmd *exec.Cmd) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := oracle.Spawn(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

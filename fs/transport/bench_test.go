@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"purofs/engine/oracle"
 	"purofs/fs/transport"
 )
 
@@ -164,7 +165,7 @@ func compare(b *testing.B, action string, bytes int64) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if err := process.Start(); err != nil {
+			if err := oracle.Spawn(process); err != nil {
 				b.Fatal(err)
 			}
 			b.SetBytes(bytes)

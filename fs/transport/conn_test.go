@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"purofs/engine/oracle"
 	"purofs/fs/transport"
 )
 
@@ -180,7 +181,7 @@ func TestKilledReaderIsGone(t *testing.T) {
 	fsys := newNullFS()
 	dir, _ := mount(t, fsys, zerolog.Nop())
 	cat := exec.Command("cat", filepath.Join(dir, "stream"))
-	if err := cat.Start(); err != nil {
+	if err := oracle.Spawn(cat); err != nil {
 		t.Fatal(err)
 	}
 	<-fsys.parked
