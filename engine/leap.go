@@ -12,6 +12,9 @@ const (
 	// hopBytes is how much of other topics a reader hops over before it asks the index. Until then the
 	// hops cost about what the question does.
 	hopBytes = 64 << 10
+	// ownFactor is how many bytes of others a block of the topic makes up for, for each of its own: a
+	// topic with more than a sixth of the log is read without the index, which may have to be built.
+	ownFactor = 5
 	// nearBytes is up to how far off an extent is hopped to.
 	nearBytes = 4 << 10
 )
@@ -143,7 +146,7 @@ func (r *Reader) found(pos int64, end int64) {
 	p := &r.route
 	p.leapt = false
 	if !p.known && p.ask != segment.NoLimit {
-		p.ask = max(p.ask, end+hopBytes)
+		p.ask = max(p.ask, min(p.ask+(1+ownFactor)*(end-pos), end+hopBytes))
 	}
 	if (place{r.at.order, pos}).before(p.hopTo) {
 		r.log.distrust(r.at.order) // the index did not know of it
