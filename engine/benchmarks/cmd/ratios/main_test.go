@@ -9,15 +9,15 @@ import (
 const twoRuns = `goos: linux
 BenchmarkAppend/records=1/producers=1/purofs-2     100  1000 ns/op  1000 rec/s  0 B/op  1 allocs/op
 BenchmarkAppend/records=1/producers=1/raft-wal-2   100  500 ns/op   2000 rec/s
-BenchmarkReadTopic/percent=1-2                     100  20 ns/op
-BenchmarkReadTopic/percent=99-2                    100  1000 ns/op
+BenchmarkReadTopic/block=10/percent=1-2                     100  20 ns/op
+BenchmarkReadTopic/block=10/percent=99-2                    100  1000 ns/op
 BenchmarkMountWake/idle=0s/purofs-2                1    30 p50-us
 BenchmarkMountWake/idle=0s/pipe-2                  1    10 p50-us
 PASS
 BenchmarkAppend/records=1/producers=1/purofs-2     100  1000 ns/op  3000 rec/s  0 B/op  1 allocs/op
 BenchmarkAppend/records=1/producers=1/raft-wal-2   100  500 ns/op   6000 rec/s
-BenchmarkReadTopic/percent=1-2                     100  40 ns/op
-BenchmarkReadTopic/percent=99-2                    100  2000 ns/op
+BenchmarkReadTopic/block=10/percent=1-2                     100  40 ns/op
+BenchmarkReadTopic/block=10/percent=99-2                    100  2000 ns/op
 `
 
 func TestRun(t *testing.T) {
