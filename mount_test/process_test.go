@@ -15,8 +15,8 @@ import (
 	"purofs/engine/oracle"
 )
 
-// patience bounds waits for events that come at once unless something is broken.
-const patience = 60 * time.Second
+// patience bounds waits that end soon unless something is broken, on a machine of any speed.
+const patience = 5 * time.Minute
 
 // A process is a command that a test has started. Its output is read as it comes.
 type process struct {

@@ -15,7 +15,7 @@ import (
 )
 
 // patience bounds waits for events that come at once unless something is broken.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // A hookedLog is a real log in which a test can have calls fail.
 type hookedLog struct {

@@ -237,7 +237,7 @@ func (p *player) survive(s *script, hook *faults.Injector) error {
 
 // appears waits for a file that the background may be about to make.
 func appears(dir, name string) bool {
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return true
 		}
