@@ -21,7 +21,7 @@ const (
 // say.
 func (t *Tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	n := t.topics.node(in.NodeId)
-	h, err := t.open(cancel, n, in.Flags, in.Uid)
+	h, err := t.open(cancel, n, in.Flags, in.Owner)
 	if err == nil {
 		if out.Fh, err = t.handles.add(h, in.Uid); err != nil {
 			h.release()
@@ -41,14 +41,16 @@ func (t *Tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) 
 	return fuse.OK
 }
 
-func (t *Tree) open(cancel <-chan struct{}, n node, flags, user uint32) (handle, error) {
+func (t *Tree) open(
+	cancel <-chan struct{}, n node, flags uint32, caller fuse.Owner,
+) (handle, error) {
 	nonblock := flags&syscall.O_NONBLOCK != 0
 	if !n.kind.isWritten() && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, syscall.EACCES
 	}
 	switch n.kind {
 	case kindAppend, kindAppendJSONL, kindAppendTSV, kindAppendRaw:
-		return t.openAppend(n.topic, n.format(), flags, user)
+		return t.openAppend(n.topic, n.format(), flags, caller.Uid)
 	case kindLog, kindLogJSONL, kindLogTSV:
 		return t.openLog(n.topic, n.format())
 	case kindStream, kindStreamJSONL, kindStreamTSV, kindStreamRaw:
@@ -70,7 +72,7 @@ func (t *Tree) open(cancel <-chan struct{}, n node, flags, user uint32) (handle,
 	case kindStatus:
 		return t.openStatus()
 	case kindMetrics:
-		return t.openMetrics()
+		return t.openMetrics(caller)
 	case kindErrors:
 		return t.openErrors()
 	case kindNone:
