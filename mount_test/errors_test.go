@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,14 +34,17 @@ func tried(path string, flags int) error {
 	return err
 }
 
-// Every call that would change the tree, of every kind of file, and what it answers. That of a row
-// with "success" succeeds and changes nothing.
-var treeErrors = []struct {
+// A callRow is a call, which is tried on files of the tree, and what it answers: 0 if it succeeds,
+// which changes nothing.
+type callRow struct {
 	call  string
 	of    []string
 	do    func(path string) error
 	errno syscall.Errno
-}{
+}
+
+// Every call that would change the tree, of every kind of file.
+var treeErrors = []callRow{
 	{"create in", directories, func(p string) error {
 		return tried(p+"/new", syscall.O_CREAT|syscall.O_WRONLY)
 	}, syscall.EPERM},
@@ -202,7 +206,7 @@ func TestTreeErrors(t *testing.T) {
 	put(t, openLog(t, m.store), "t", "k", []byte("of a key"))
 	tree := func() string { return m.sh(`find . -printf '%p %m %U %G\n' | sort; cat t/log`) }
 	before := tree()
-	for _, row := range treeErrors {
+	for _, row := range slices.Concat(treeErrors, openCalls, fileCalls) {
 		for _, name := range row.of {
 			t.Run(row.call+" "+name, func(t *testing.T) {
 				err := row.do(m.path(name))

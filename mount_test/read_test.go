@@ -37,6 +37,13 @@ var readingTools = []struct{ name, tool, script string }{
 	{"diff", "", `diff -q $f $copy`},
 	{"cp", "", `cp $f $tmp/copied; md5sum < $tmp/copied`},
 	{"cp --sparse", "", `cp --sparse=always $f $tmp/sparse; md5sum < $tmp/sparse`},
+	{"cp --reflink", "", `cp --reflink=auto $f $tmp/clone; md5sum < $tmp/clone`},
+	{"cp -a", "", `cp -aL $f $tmp/all; md5sum < $tmp/all; [ $f -nt $tmp/all ] || echo not newer`},
+	{"install", "", `install -m 600 $f $tmp/installed; md5sum < $tmp/installed`},
+	{"rsync", "rsync", `rsync -L $f $tmp/synced; md5sum < $tmp/synced`},
+	{"rsync --append", "rsync",
+		`head -c 5000 $f > $tmp/part; rsync -L --append-verify $f $tmp/part; md5sum < $tmp/part`},
+	{"tar", "", `tar -C ${f%/*} -chf - file | tar -xOf - | md5sum`},
 	{"stat", "", `stat -L -c %s $f; stat -L -c %F $f`},
 	{"find", "", `find -L $f -type f -size +500k -printf '%s\n'`},
 	{"test", "", `test -f $f && test -s $f && test -r $f && echo yes`},
@@ -184,6 +191,7 @@ func TestTail(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, script string }{
 		{"tail -f log", `tail -n 2 -s 0.05 -f t/log`},
+		{"tail -c log", `tail -c 10 -s 0.05 -f t/log`},
 		{"tail -F log", `tail -n 2 -s 0.05 -F t/log`},
 		{"tail -f stream", `tail -n 2 -s 0.05 -f t/stream`},
 		{"cat from", `cat t/from/-2`},

@@ -33,6 +33,8 @@ var writingTools = []struct {
 	{"tee", "", `printf 'one\ntwo\n' | tee append > /dev/null`, "one\ntwo\n"},
 	{"tee -a", "", `printf 'one\ntwo' | tee -a append > /dev/null`, "one\ntwo\n"},
 	{"cp", "", `seq 1000 > $tmp/f; cp $tmp/f append`, numbers(1, 1000)},
+	{"cp --reflink", "", `seq 1000 > $tmp/f; cp --reflink=auto $tmp/f append`, numbers(1, 1000)},
+	{"cp --sparse", "", `seq 1000 > $tmp/f; cp --sparse=always $tmp/f append`, numbers(1, 1000)},
 	{"cp twice", "", `seq 2 > $tmp/f; cp $tmp/f append; cp $tmp/f append`, "1\n2\n1\n2\n"},
 	{"dd bs=1M", "",
 		`seq 300000 | dd of=append bs=1M iflag=fullblock status=none`, numbers(1, 300000)},
@@ -44,6 +46,16 @@ var writingTools = []struct {
 	{"dd oflag=sync", "", `seq 20 | dd of=append bs=3 oflag=sync status=none`, numbers(1, 20)},
 	{"dd oflag=dsync", "", `seq 20 | dd of=append bs=3 oflag=dsync status=none`, numbers(1, 20)},
 	{"dd conv=fsync", "", `seq 20 | dd of=append bs=3 conv=fsync status=none`, numbers(1, 20)},
+	{"dd oflag=direct", "",
+		`seq 1000 | dd of=append bs=512 oflag=append,direct status=none`, numbers(1, 1000)},
+	{"dd conv=excl of what is there", "",
+		`seq 9 | dd of=append conv=excl status=none 2> /dev/null || seq 10 > append`, numbers(1, 10)},
+	// It writes over what it takes for an old file, and cuts off the rest of that.
+	{"rsync --append", "rsync", `seq 1000 > $tmp/f; rsync --append $tmp/f append`, numbers(1, 1000)},
+	{"rsync --inplace", "rsync", `seq 1000 > $tmp/f; rsync --inplace $tmp/f append`, numbers(1, 1000)},
+	{"python truncate", "",
+		`python3 -c 'f = open("append", "w"); f.write("one\n"); f.truncate(); f.write("two\n")'`,
+		"one\ntwo\n"},
 	{"sed w", "", `seq 9 | sed -n 'w append'`, numbers(1, 9)},
 	{"awk", "", `seq 9 | awk '{ print > "append" }'`, numbers(1, 9)},
 	{"sort -o", "", `seq 9 | sort -r -o append`, "9\n8\n7\n6\n5\n4\n3\n2\n1\n"},
@@ -79,6 +91,53 @@ func TestWritingTools(t *testing.T) {
 			topic := fmt.Sprint("topic", i)
 			m.mkdir(topic)
 			m.sh("cd " + topic + "; tmp=" + t.TempDir() + "\n" + test.script)
+			m.want(topic+"/log", test.want)
+		})
+	}
+	m.verify()
+}
+
+// Tools that want another file in the place of one, or other rights of it. They fail, say why, and
+// what they wrote before that is there. Each script is one of writingTools, and has a file $tmp/f
+// of one line, "moved".
+var refusedTools = []struct{ name, tool, script, says, want string }{
+	{"cp -p", "", `cp -p $tmp/f append`, "preserving permissions", "one\nmoved\n"},
+	{"cp -a", "", `cp -a $tmp/f append`, "preserving permissions", "one\nmoved\n"},
+	{"cp --remove-destination", "", `cp --remove-destination $tmp/f append`, "cannot remove", "one\n"},
+	{"cp -b", "", `cp -b $tmp/f append`, "cannot backup", "one\n"},
+	{"cp into the topic", "", `cp $tmp/f .`, "cannot create", "one\n"},
+	{"install", "", `install $tmp/f append`, "cannot remove", "one\n"},
+	{"mv to append", "", `mv $tmp/f append`, "unable to remove target", "one\n"},
+	{"mv of log", "", `mv log $tmp/log`, "cannot remove", "one\n"},
+	{"mv within the topic", "", `mv log old`, "cannot move", "one\n"},
+	{"ln", "", `ln log hard`, "failed to create hard link", "one\n"},
+	{"ln -s", "", `ln -s log soft`, "failed to create symbolic link", "one\n"},
+	{"rm", "", `rm -f log`, "cannot remove", "one\n"},
+	{"truncate", "", `truncate -s +5 append`, "failed to truncate", "one\n"},
+	{"sed -i", "", `sed -i s/one/two/ log`, "couldn't open temporary file", "one\n"},
+	{"rsync", "rsync", `rsync $tmp/f append`, "mkstemp", "one\n"},
+	{"chmod", "", `chmod 777 append`, "changing permissions", "one\n"},
+}
+
+func TestRefusedTools(t *testing.T) {
+	t.Parallel()
+	needRoot(t) // for others the kernel has reasons of its own
+	m := mountStore(t)
+	for i, test := range refusedTools {
+		t.Run(test.name, func(t *testing.T) {
+			if test.tool != "" {
+				needTool(t, test.tool)
+			}
+			m := m.in(t)
+			topic := fmt.Sprint("topic", i)
+			m.sh("mkdir " + topic + "; echo one >> " + topic + "/append")
+			p := m.start("cd " + topic + "; tmp=" + t.TempDir() + "; echo moved > $tmp/f\n" + test.script)
+			p.in.Close()
+			status, said := p.wait(), p.errors()
+			if status == 0 || !strings.Contains(said, test.says) ||
+				!strings.Contains(said, "Operation not permitted") {
+				t.Errorf("exit status %d, it says %s, want %q", status, brief(said), test.says)
+			}
 			m.want(topic+"/log", test.want)
 		})
 	}

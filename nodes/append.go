@@ -43,6 +43,7 @@ type appendHandle struct {
 	counted  int    // bytes of the carry that the tree's limit counts
 	owner    uint64 // lock owner of the last write
 	hasOwner bool
+	written  uint64 // bytes that were taken since the file was opened
 	begin    uint64 // raw: file offset of the record's first byte
 	synced   bool   // raw: fsync was called, so the record goes to the disk when it is stored
 }
@@ -85,8 +86,22 @@ func (h *appendHandle) write(ctx context.Context, in *fuse.WriteIn, data []byte)
 	}
 	if err == nil {
 		h.splitter.Keep()
+		h.written += uint64(len(data))
 	}
 	return err
+}
+
+// mayEndAt tells whether the file of who writes would have that size anyway. Tools that write over
+// an old file cut off what is left of it behind them, and would take a refusal for a failure. After
+// one a raw record is given up.
+func (h *appendHandle) mayEndAt(size uint64) bool {
+	h.mu.Lock()
+	written := h.written
+	h.mu.Unlock()
+	if size != written {
+		h.giveUp()
+	}
+	return size == written
 }
 
 // checkPlace refuses what would leave a hole in a raw record, or overwrite a part of it: tools that

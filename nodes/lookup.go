@@ -64,6 +64,9 @@ func (t *Tree) Lookup(
 
 // lookup returns the node of a name; the error matches engine.ErrNoTopic if there is none.
 func (t *Tree) lookup(dir node, name string) (node, error) {
+	if len(name) > shownBytesMax {
+		return node{}, errNameTooLong
+	}
 	found := node{topic: dir.topic}
 	switch dir.kind {
 	case kindRoot:

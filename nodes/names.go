@@ -18,7 +18,7 @@ var (
 	unescaper = strings.NewReplacer(codes[0], "/", codes[1], "\x00", codes[2], "%", codes[3], ".")
 )
 
-// shownBytesMax is the longest name that the kernel takes in a directory (FUSE_NAME_MAX).
+// shownBytesMax is the longest name in any directory: what every kernel takes (FUSE_NAME_MAX).
 const shownBytesMax = 1024
 
 // escapeName returns the name of a file for any text but "", and whether that is short enough.

@@ -17,8 +17,8 @@ const (
 	appendFile = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_PARALLEL_DIRECT_WRITES
 )
 
-// Open opens a file. Files that are only read cannot be opened to write: EACCES, as their modes
-// say.
+// Open opens a file. Files that are only read cannot be opened to write, or to truncate: EACCES, as
+// their modes say.
 func (t *Tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	n := t.topics.node(in.NodeId)
 	h, err := t.open(cancel, n, in.Flags, in.Owner)
@@ -45,7 +45,8 @@ func (t *Tree) open(
 	cancel <-chan struct{}, n node, flags uint32, caller fuse.Owner,
 ) (handle, error) {
 	nonblock := flags&syscall.O_NONBLOCK != 0
-	if !n.kind.isWritten() && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+	changes := flags&syscall.O_ACCMODE != syscall.O_RDONLY || flags&syscall.O_TRUNC != 0
+	if !n.kind.isWritten() && changes {
 		return nil, syscall.EACCES
 	}
 	switch n.kind {

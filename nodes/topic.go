@@ -35,10 +35,7 @@ func (t *Tree) setAttr(cancel <-chan struct{}, n node, in *fuse.SetAttrIn, out *
 	if err := t.attr(cancel, n, out); err != nil {
 		return err
 	}
-	if in.Valid&setSize != 0 && (!n.kind.isWritten() || in.Size != 0) {
-		if h, ok := t.handles.get(in.Fh).(*appendHandle); ok && in.Valid&fuse.FATTR_FH != 0 {
-			h.giveUp()
-		}
+	if in.Valid&setSize != 0 && !t.mayTruncate(n, in) {
 		return errNotAllowed
 	}
 	if in.Valid&setTimes != 0 && !n.kind.isWritten() && n.kind != kindTopic {
@@ -51,6 +48,16 @@ func (t *Tree) setAttr(cancel <-chan struct{}, n node, in *fuse.SetAttrIn, out *
 		return errNotAllowed
 	}
 	return t.setRights(cancel, n, in, out)
+}
+
+// mayTruncate tells whether a file may be given a size, which changes nothing: none, or that which
+// who writes takes it to have.
+func (t *Tree) mayTruncate(n node, in *fuse.SetAttrIn) bool {
+	if n.kind.isWritten() && in.Size == 0 {
+		return true
+	}
+	h, ok := t.handles.get(in.Fh).(*appendHandle)
+	return ok && in.Valid&fuse.FATTR_FH != 0 && h.mayEndAt(in.Size)
 }
 
 // changesRights tells whether the rights that are asked for differ from those that are.
