@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +13,7 @@ import (
 )
 
 // besides looks at what a store holds besides segments.
-func (v *verifier) besides(root *disk.Dir) error {
+func (v *verifier) besides(ctx context.Context, root *disk.Dir) error {
 	entries, err := root.ReadDir()
 	if err != nil {
 		return err
@@ -32,6 +33,19 @@ func (v *verifier) besides(root *disk.Dir) error {
 		case !isSegment && takenForSegment(name):
 			v.note("%.64q is no segment but Puro would take it for one: move it away", name)
 		}
+	}
+	look := asides{dir: root, tell: v.aside}
+	err = look.run(ctx)
+	v.report.Cursors = look.cursors
+	return err
+}
+
+// aside takes note of an index file, or a cursor.
+func (v *verifier) aside(a aside) error {
+	if a.kind != asideCursor {
+		v.note("%q: %s", a.file, a.found)
+	} else if len(v.report.CursorDamage) < verifyDamageMax {
+		v.report.CursorDamage = append(v.report.CursorDamage, CursorDamage{a.file, a.found})
 	}
 	return nil
 }

@@ -62,8 +62,7 @@ func (c *Cursor) settle() error {
 		return err
 	}
 	if sound == 1 {
-		l.note(c.error(errors.New("half of its file is damaged, or a power cut stopped its writing: " +
-			"it is where the other half says, a step earlier perhaps")))
+		l.note(c.error(errors.New(cursorHalf)))
 	}
 	s, err := c.prober.settle(&c.file.slot)
 	if err != nil {

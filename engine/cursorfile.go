@@ -22,6 +22,11 @@ const (
 	cursorsDir = "cursors"
 	// cursorNew is the name of a cursor's file while it is made, which no cursor can have.
 	cursorNew = ".new"
+	// cursorHashed begins the name of a directory that is named by a hash.
+	cursorHashed = "%%"
+	// cursorHalf is what there is to say of a cursor of which only one slot is sound.
+	cursorHalf = "half of its file is damaged, or a power cut stopped its writing: it is where the " +
+		"other half says, a step earlier perhaps"
 	// cursorReads is how often a file is read that is perhaps just being written.
 	cursorReads = 8
 )
@@ -42,7 +47,7 @@ func cursorDir(topic string) string {
 	name := b.String()
 	if len(name) > TopicNameBytesMax {
 		sum := sha256.Sum256([]byte(topic))
-		name = "%%" + hex.EncodeToString(sum[:])
+		name = cursorHashed + hex.EncodeToString(sum[:])
 	}
 	return path.Join(cursorsDir, name)
 }
@@ -77,15 +82,23 @@ func openCursorFile(dir *disk.Dir, name string, flag int) (*cursorFile, error) {
 	return &cursorFile{File: file}, nil
 }
 
-// linked tells whether the file still has a name, and notes which one it is.
-func (f *cursorFile) linked() (bool, error) {
+// named tells whether the file is the one that has that name, and notes which one it is.
+func (f *cursorFile) named(dir *disk.Dir, name string) (bool, error) {
 	info, err := f.Info()
 	if err != nil {
 		return false, err
 	}
-	st := info.Sys().(*syscall.Stat_t)
-	f.inode = st.Ino
-	return st.Nlink > 0, nil
+	f.inode = info.Sys().(*syscall.Stat_t).Ino
+	return isNamed(dir, name, info)
+}
+
+// isNamed tells whether an open file is the one that has that name in the store now.
+func isNamed(dir *disk.Dir, name string, open fs.FileInfo) (bool, error) {
+	info, err := dir.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(info, open), err
 }
 
 // lockCursorFile opens a cursor's file with its lock.
@@ -96,16 +109,16 @@ func lockCursorFile(dir *disk.Dir, name string) (*cursorFile, error) {
 			return nil, err
 		}
 		locked, err := segment.LockFile(f.File)
-		linked := false
+		named := false
 		if locked {
 			// Only who has the lock takes the name away: now that it is ours, it stays.
-			linked, err = f.linked()
+			named, err = f.named(dir, name)
 		}
 		switch {
 		case err != nil:
 		case !locked:
 			err = ErrCursorHeld
-		case linked:
+		case named:
 			return f, nil
 		}
 		f.Close()
@@ -115,13 +128,13 @@ func lockCursorFile(dir *disk.Dir, name string) (*cursorFile, error) {
 	}
 }
 
-// read reads the newest slot, and tells how many of the two are sound.
-func (f *cursorFile) read() (sound int, err error) {
-	var why error
+// slots reads the newest slot, and tells how many of the two are sound, and what is wrong with the
+// first one that is not.
+func (f *cursorFile) slots() (sound int, why, err error) {
 	for i := range uint64(2) {
 		n, err := f.ReadAt(f.buf[:], format.CursorSlotPos(i))
 		if err != nil && !errors.Is(err, io.EOF) {
-			return 0, err
+			return 0, nil, err
 		}
 		slot, err := format.ParseCursorSlot(f.buf[:n])
 		if err == nil && slot.Sequence%2 != i {
@@ -138,22 +151,37 @@ func (f *cursorFile) read() (sound int, err error) {
 		}
 		sound++
 	}
-	if sound == 0 {
-		return 0, fmt.Errorf("%w: neither half of %s can be read: %w (remove the cursor, make it "+
-			"again, and set its position)", ErrCursorDamaged, f.Name(), why)
-	}
-	return sound, nil
+	return sound, why, nil
 }
 
-// readShared is read for a file whose lock somebody else may have: a slot that looks damaged may
+// slotsShared is slots for a file whose lock somebody else may have: a slot that looks damaged may
 // just be being written.
-func (f *cursorFile) readShared() error {
-	for tries := 1; ; tries++ {
-		sound, err := f.read()
-		if sound == 2 || tries == cursorReads {
-			return err
+func (f *cursorFile) slotsShared() (sound int, why, err error) {
+	for range cursorReads {
+		sound, why, err = f.slots()
+		if sound == 2 || err != nil {
+			break
 		}
 	}
+	return sound, why, err
+}
+
+// read reads the newest slot, and tells how many of the two are sound.
+func (f *cursorFile) read() (sound int, err error) { return f.readable(f.slots()) }
+
+// readShared is read for a file whose lock somebody else may have.
+func (f *cursorFile) readShared() error {
+	_, err := f.readable(f.slotsShared())
+	return err
+}
+
+// readable makes an error of a file without any sound slot.
+func (f *cursorFile) readable(sound int, why, err error) (int, error) {
+	if err == nil && sound == 0 {
+		err = fmt.Errorf("%w: neither half of %s can be read: %w (remove the cursor, make it "+
+			"again, and set its position)", ErrCursorDamaged, f.Name(), why)
+	}
+	return sound, err
 }
 
 // write writes the slot behind the newest one; an error leaves that one.
@@ -216,8 +244,11 @@ func (l *Log) makeCursorDir(dir string) error {
 	return nil
 }
 
-func (l *Log) readDir(name string) ([]fs.DirEntry, error) {
-	d, err := l.dir.OpenDir(name)
+func (l *Log) readDir(name string) ([]fs.DirEntry, error) { return readDir(l.dir, name) }
+
+// readDir returns the entries of a directory of the store.
+func readDir(dir *disk.Dir, name string) ([]fs.DirEntry, error) {
+	d, err := dir.OpenDir(name)
 	if err != nil {
 		return nil, err
 	}

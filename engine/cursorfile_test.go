@@ -98,12 +98,6 @@ func TestCursorFileEachLength(t *testing.T) {
 
 // Something else where a cursor's file should be is not followed and not waited for.
 func TestCursorFileForeign(t *testing.T) {
-	newer := format.AppendCursorSlot(nil, &format.CursorSlot{})
-	newer[len("purofs cursor ")]++
-	crc := len(newer) - 4
-	newer = newer[:crc]
-	sum := format.CRC32C(0, newer)
-	newer = append(newer, byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum))
 	tests := []struct {
 		name string
 		b    []byte
@@ -112,7 +106,7 @@ func TestCursorFileForeign(t *testing.T) {
 		{"nothing", nil, engine.ErrCursorDamaged},
 		{"zeros", make([]byte, format.CursorFileBytes), engine.ErrCursorDamaged},
 		{"text", bytes.Repeat([]byte("hello "), 1000), engine.ErrCursorDamaged},
-		{"a newer version", newer, format.ErrVersion},
+		{"a newer version", newerCursor(), format.ErrVersion},
 		{"a slot in the place of the other",
 			format.AppendCursorSlot(nil, &format.CursorSlot{Sequence: 1}), engine.ErrCursorDamaged},
 	}

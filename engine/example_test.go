@@ -355,6 +355,18 @@ func ExampleVerifyReport() {
 	// Output: false segment stream2.puro is damaged from byte 4096 to byte 5000: its CRC-32C is wrong
 }
 
+// A cursor whose position is lost is damage, too; no record is lost with it.
+func ExampleCursorDamage() {
+	report := engine.VerifyReport{
+		Tail:         "clean",
+		CursorDamage: []engine.CursorDamage{{File: "cursors/orders/billing", Reason: "it is empty"}},
+	}
+	for _, damage := range report.CursorDamage {
+		fmt.Println(report.Sound(), damage.File, damage.Reason)
+	}
+	// Output: false cursors/orders/billing it is empty
+}
+
 func ExampleDamageError() {
 	var err error = &engine.DamageError{Segment: 0, Pos: 9, End: -1, Reason: "no block starts here"}
 	var damage *engine.DamageError

@@ -3,9 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 
 	"purofs/engine/disk"
 	"purofs/engine/index"
@@ -20,6 +22,13 @@ const indexDir = "index"
 
 func indexName(order uint32) string {
 	return indexDir + "/segment" + strconv.FormatUint(uint64(order), 10)
+}
+
+// parseIndexName returns the number of the segment whose index has that file name, and whether it
+// is one.
+func parseIndexName(name string) (order uint32, ok bool) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(name, "segment"), 10, 32)
+	return uint32(n), err == nil && indexName(uint32(n)) == indexDir+"/"+name
 }
 
 // openIndex opens the file of an index. A link could lead to a segment.
@@ -58,12 +67,8 @@ func (x *segmentIndex) list(h *handle) bool {
 		return false
 	}
 	for !x.complete() {
-		s, err := readHeader(file, x.fileEnd())
-		if err != nil || s.Order != x.order || s.From != x.sealedTo() || s.at+s.Size() > size {
-			break
-		}
-		head, tail, err := proofs(h, s.From, s.To)
-		if err != nil || head != s.Head || tail != s.Tail {
+		s, err := fittingHeader(file, x.fileEnd(), h, x.order, x.sealedTo())
+		if err != nil || s.at+s.Size() > size {
 			break
 		}
 		x.sealed = append(x.sealed, s)
@@ -80,6 +85,25 @@ func readHeader(file *disk.File, at int64) (sealedChunk, error) {
 	return sealedChunk{Header: h, at: at, saved: true}, err
 }
 
+// fittingHeader reads the header of the chunk at a place of the file, which has to be of that
+// segment from a place of it on, and to fit to what stands there. The error is io.EOF if the file,
+// or the segment, is too short, or index.ErrUnsound, or that of the file system.
+func fittingHeader(
+	file *disk.File, at int64, seg io.ReaderAt, order uint32, from int64,
+) (s sealedChunk, err error) {
+	if s, err = readHeader(file, at); err != nil {
+		return s, err
+	}
+	if s.Order != order || s.From != from {
+		return s, fmt.Errorf("%w: a chunk is of another place of the log", index.ErrUnsound)
+	}
+	head, tail, err := proofs(seg, s.From, s.To)
+	if err == nil && (head != s.Head || tail != s.Tail) {
+		err = fmt.Errorf("%w: a chunk does not fit to its segment", index.ErrUnsound)
+	}
+	return s, err
+}
+
 // load reads a chunk from the file.
 func (x *segmentIndex) load(s *sealedChunk) (*index.Chunk, error) {
 	if !s.saved {
@@ -90,6 +114,11 @@ func (x *segmentIndex) load(s *sealedChunk) (*index.Chunk, error) {
 		return nil, err
 	}
 	defer file.Close()
+	return loadChunk(file, s)
+}
+
+// loadChunk reads a chunk whose header is known.
+func loadChunk(file *disk.File, s *sealedChunk) (*index.Chunk, error) {
 	b := make([]byte, s.Size())
 	if _, err := file.ReadAt(b, s.at); err != nil {
 		return nil, err

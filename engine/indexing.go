@@ -191,15 +191,15 @@ func (x *segmentIndex) seal(h *handle, last bool) error {
 	return nil
 }
 
-// proofs returns the checks of a span's ends.
-func proofs(h *handle, from, to int64) (head, tail uint32, err error) {
+// proofs returns the checks of the ends of a span of a segment.
+func proofs(seg io.ReaderAt, from, to int64) (head, tail uint32, err error) {
 	n := min(to-from, index.ProofBytes)
 	var b [index.ProofBytes]byte
-	if _, err := h.ReadAt(b[:n], from); err != nil {
+	if _, err := seg.ReadAt(b[:n], from); err != nil {
 		return 0, 0, err
 	}
 	head = index.Proof(b[:n])
-	if _, err := h.ReadAt(b[:n], to-n); err != nil {
+	if _, err := seg.ReadAt(b[:n], to-n); err != nil {
 		return 0, 0, err
 	}
 	return head, index.Proof(b[:n]), nil

@@ -26,6 +26,8 @@ type RepairReport struct {
 	// Left is damage that no repair can mend: sound bytes that contradict each other, or damaged ones
 	// that nothing fits in the place of. Readers cope with it as they did before.
 	Left []*DamageError
+	// LeftCursors are damaged ones that somebody holds, or that a newer version has written.
+	LeftCursors []CursorDamage
 }
 
 // repairStepsMax bounds a report; all is done nevertheless.
@@ -54,10 +56,14 @@ func PlanRepair(
 //   - A complete segment gets the tombstone that it lacks; a missing one, an empty stand-in. What
 //     has the name of a segment and is no file is moved to lost.
 //   - A checkpoint that cannot be used is moved to lost.
+//   - A cursor whose position cannot be read is moved to lost, unless somebody holds it: it has to
+//     be made again, and its position set, by whoever knows that.
+//   - An index that does not fit to its segment is removed. It is made again when it is needed.
 //
 // It takes the producer's lock of the newest segment, and an exclusive lock of the whole file for
 // any other, one at a time, for at most Options.LockTimeout each; then the error is ErrLocked, and
-// what was done before is done. Of the options LockTimeout, Logger and FileHook count.
+// what was done before is done. A cursor, or an index, is touched only under its own lock, for
+// which it does not wait. Of the options LockTimeout, Logger and FileHook count.
 //
 // Repair can be interrupted at any moment, also by the end of the process or of the machine, and
 // started again.
@@ -141,7 +147,7 @@ func (r *repairer) run(
 			return err
 		}
 	}
-	return r.besides()
+	return r.besides(ctx)
 }
 
 // newest tells whether a segment is the newest one that is in use, or behind it.
@@ -208,6 +214,9 @@ const (
 	sealed   = "ended with a tombstone"
 	standIn  = "an empty segment put in its place"
 	movedOut = "moved to lost"
+	// movedCursor does not say where the cursor was: nobody knows.
+	movedCursor  = "moved to lost; make it again, and set its position: it begins at the start"
+	removedIndex = "removed; it is made again when it is needed"
 )
 
 func (r *repairer) actionFor(p problem) string {
@@ -243,45 +252,6 @@ func (r *repairer) left(d *DamageError) {
 	if len(r.report.Left) < repairStepsMax {
 		r.report.Left = append(r.report.Left, d)
 	}
-}
-
-// besides mends what is in a store besides segments.
-func (r *repairer) besides() error {
-	if err := checkCheckpoint(r.dir); err != nil {
-		if err := r.moveOut(checkpointName, "it is of no use: "+err.Error()); err != nil {
-			return err
-		}
-	}
-	entries, err := r.dir.ReadDir()
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !isNewCheckpoint(e.Name()) {
-			continue
-		}
-		if err := r.moveOut(e.Name(), "it was never finished"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// moveOut moves a file to lost.
-func (r *repairer) moveOut(name, why string) error {
-	kept := ""
-	if r.apply {
-		var err error
-		kept, err = segment.MoveToLost(r.dir, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // another process has renamed it meanwhile
-		}
-		if err != nil {
-			return err
-		}
-	}
-	r.note(RepairStep{name, -1, -1, why, movedOut, kept})
-	return nil
 }
 
 // sealBlock is the last block of a segment, behind one of that time. Without a time it has no

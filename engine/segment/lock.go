@@ -196,6 +196,15 @@ func LockFile(file *disk.File) (bool, error) {
 // UnlockFile releases the lock of LockFile while the file stays open.
 func UnlockFile(file *disk.File) error { return lockFile(file, unix.F_UNLCK) }
 
+// FileLocked tells whether some other open file has the lock of LockFile.
+func FileLocked(file *disk.File) (bool, error) {
+	lk := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart}
+	if err := unix.FcntlFlock(uintptr(file.Fd()), unix.F_OFD_GETLK, &lk); err != nil {
+		return false, fmt.Errorf("asking for the lock of %s: %w", file.Name(), err)
+	}
+	return lk.Type != unix.F_UNLCK, nil
+}
+
 func lockFile(file *disk.File, kind int16) error {
 	lk := unix.Flock_t{Type: kind, Whence: io.SeekStart}
 	for {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+	"strings"
 
 	"purofs/engine/disk"
 	"purofs/engine/format"
@@ -130,7 +132,8 @@ func (s *Segment) keep(dir *disk.Dir, pos, end int64) (name string, err error) {
 	return name, errors.Join(lost.Sync(), dir.Sync())
 }
 
-// MoveToLost moves a file of the store to LostDir, and returns its new name within the store.
+// MoveToLost moves a file of the store to LostDir, and returns its new name within the store. That
+// of a file in a directory has dashes instead of slashes, and is cut to what a name can hold.
 func MoveToLost(dir *disk.Dir, name string) (kept string, err error) {
 	if err := dir.Mkdir(LostDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
@@ -140,8 +143,10 @@ func MoveToLost(dir *disk.Dir, name string) (kept string, err error) {
 		return "", err
 	}
 	defer lost.Close()
+	flat := strings.ReplaceAll(name, "/", "-")
+	flat = flat[:min(len(flat), lostNameBytesMax)]
 	for i := range lostFilesMax {
-		kept := fmt.Sprintf("%s.%d", name, i)
+		kept := fmt.Sprintf("%s.%d", flat, i)
 		if _, err := lost.Lstat(kept); !errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -149,9 +154,22 @@ func MoveToLost(dir *disk.Dir, name string) (kept string, err error) {
 		if err := dir.Rename(name, kept); err != nil {
 			return "", err
 		}
-		return kept, errors.Join(lost.Sync(), dir.Sync())
+		return kept, errors.Join(lost.Sync(), syncParent(dir, name), dir.Sync())
 	}
 	return "", lostFull(name)
+}
+
+// syncParent forces to the disk that a name is gone from a directory in the store.
+func syncParent(dir *disk.Dir, name string) error {
+	if path.Dir(name) == "." {
+		return nil
+	}
+	parent, err := dir.OpenDir(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return parent.Sync()
 }
 
 func lostFull(of string) error {
@@ -160,6 +178,9 @@ func lostFull(of string) error {
 
 // lostFilesMax is how many files of one place are kept.
 const lostFilesMax = 10_000
+
+// lostNameBytesMax leaves room for a number in a name of 255 bytes.
+const lostNameBytesMax = 240
 
 // createLost makes a new file for the bytes from pos on of a segment.
 func createLost(dir *disk.Dir, order uint32, pos int64) (*disk.File, string, error) {
