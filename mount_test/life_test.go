@@ -221,13 +221,16 @@ func TestMountingAgainAndAgain(t *testing.T) {
 	if raceEnabled() {
 		rounds = oracle.Size(15, 300) // each start takes ten times as long
 	}
-	p := start(t, exec.Command("bash", "-c", fmt.Sprintf(`set -e
-		for i in $(seq %d); do
-			purofs mount --daemon %s %s
-			mkdir -p %[3]s/t; echo $i >> %[3]s/t/append
-			purofs umount %[3]s
-		done`, rounds, store, dir)))
-	p.succeed()
+	const each = 50 // a script
+	for done := 0; done < rounds; done += each {
+		p := start(t, exec.Command("bash", "-c", fmt.Sprintf(`set -e
+			for i in $(seq %d %d); do
+				purofs mount --daemon %s %s
+				mkdir -p %[4]s/t; echo $i >> %[4]s/t/append
+				purofs umount %[4]s
+			done`, done+1, min(done+each, rounds), store, dir)))
+		p.succeed()
+	}
 	if _, stdout, _ := run(t, "cat", store, "t"); stdout != numbers(1, rounds) {
 		t.Errorf("the store holds %s", brief(stdout))
 	}
