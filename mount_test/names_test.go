@@ -3,12 +3,14 @@ package mount_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 
 	"purofs/engine/format"
+	"purofs/engine/oracle"
 )
 
 // Names that someone may want a topic to have, and what mkdir says of them.
@@ -77,6 +79,64 @@ func TestTopicNames(t *testing.T) {
 		t.Errorf("%d topics in the library, want %d", got, len(made)-1)
 	}
 	m.verify()
+}
+
+// Random names: each is refused for a reason that names can have, or makes a topic that is listed
+// under that name and can be removed again.
+func TestRandomTopicNames(t *testing.T) {
+	t.Parallel()
+	run := oracle.Start(t, "T20")
+	m := mountStore(t, "allow_delete")
+	for range oracle.Size(20, 10_000) {
+		made := map[string]bool{".puro": true}
+		for range 100 {
+			name := randomName(run.Rand)
+			err := syscall.Mkdir(m.dir+"/"+name, 0o755)
+			there := made[name] || name == "." || name == ".."
+			switch {
+			case errors.Is(err, syscall.EINVAL) && strings.ContainsAny(name, ".%") || len(name) == 1:
+			case errors.Is(err, syscall.ENAMETOOLONG) != (len(name) > 255),
+				errors.Is(err, syscall.EEXIST) != there, err != nil && len(name) <= 255 && !there:
+				t.Errorf("mkdir %q: %v", name, err)
+			}
+			if err == nil {
+				made[name] = true
+				run.Count("names made", 1)
+			}
+			run.Count("names", 1)
+		}
+		wantListed(m, made)
+		delete(made, ".puro")
+		for name := range made {
+			if err := syscall.Rmdir(m.dir + "/" + name); err != nil {
+				t.Errorf("rmdir %q: %v", name, err)
+			}
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	wantListed(m, map[string]bool{".puro": true})
+	m.verify()
+}
+
+// randomName is a name of bytes that a file's name can have; many are near to what is refused.
+func randomName(rnd *rand.Rand) string {
+	length := 1 + rnd.IntN(12)
+	if rnd.IntN(16) == 0 {
+		length = 1 + rnd.IntN(300)
+	}
+	name := make([]byte, length)
+	for i := range name {
+		name[i] = byte(1 + rnd.IntN(255))
+	}
+	if rnd.IntN(2) == 0 {
+		const near = ".puro%2F05E\x01\n\xff"
+		for i := range name {
+			name[i] = near[rnd.IntN(len(near))]
+		}
+	}
+	return strings.ReplaceAll(string(name), "/", ".puro")
 }
 
 // wantListed checks which names the root of a mount lists.

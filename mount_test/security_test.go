@@ -10,10 +10,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"purofs/engine"
+	"purofs/engine/oracle"
 )
 
 // What nobody can do with a topic of root's, for each mode of it, with and without allow_other: the
@@ -76,28 +78,41 @@ func memory(t *testing.T, p *process) int64 {
 func TestExhaustionByOneUser(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
+	run := oracle.Start(t, "T20")
 	m := mountStore(t, "allow_other")
 	m.sh(`mkdir -m 777 t; mkdir -m 755 gate; mkdir ours`)
 	needTool(t, "python3")
-	const rounds = 60 // of 4 MiB, of which the share of one user is a half
+	opens, rounds := oracle.Size(3_000, 100_000), oracle.Size(60, 10_000)
+	const lines = 240 << 20 // bytes of all unfinished ones, of which one user's share is about a half
 	greedy := asNobody(t, m.dir, fmt.Sprintf(`exec python3 -c '
 import os, resource
 limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-for i in range(3000):
-    os.open("t/stream", os.O_RDONLY)
-def full(fd, pieces):
+# As many processes as it takes have the streams open until the gate opens.
+opens, each, opened = %d, limit - 100, os.pipe()
+for first in range(0, opens, each):
+    if os.fork() == 0:
+        for i in range(first, min(first + each, opens)):
+            os.open("t/stream", os.O_RDONLY)
+        os.write(opened[1], b"!")
+        open("gate/stream").readline()
+        os._exit(0)
+for first in range(0, opens, each):
+    os.read(opened[0], 1)
+def full(fd, pieces, size):
     for i in range(pieces):
         try:
-            os.write(fd, b"x" * (1 << 20))
+            os.write(fd, b"x" * size)
         except OSError:
             return 1
     return 0
 append = [os.open("t/append", os.O_WRONLY) for i in range(%d)]
-print(sum(full(fd, 4) for fd in append), flush=True)
-print(full(append[0], 1 << 10), flush=True)
+print(sum(full(fd, 4, %d) for fd in append), flush=True)
+print(full(append[0], 1 << 10, 1 << 20), flush=True)
 open("gate/stream").readline()
-os._exit(0)'`, rounds))
+for first in range(0, opens, each):
+    os.wait()
+os._exit(0)'`, opens, rounds, lines/rounds/4))
 	refused, err := strconv.Atoi(greedy.line())
 	if err != nil || refused < rounds/4 || refused > 3*rounds/4 {
 		t.Errorf("%d of %d unfinished lines were refused (%v), want about a half", refused, rounds, err)
@@ -105,12 +120,19 @@ os._exit(0)'`, rounds))
 	if got := greedy.line(); got != "1" {
 		t.Errorf("a line of 1 GiB was not refused")
 	}
+	begun := time.Now()
 	m.sh(`exec 3>> ours/append; head -c 4M /dev/zero | tr '\0' y >&3; echo . >&3
 		echo more >> ours/append
 		test "$(tail -n 1 ours/log)" = more; test $(wc -c < ours/log) -gt 4000000`)
-	if got := memory(t, m.daemon); got > 1<<30 {
+	run.Note("milliseconds of another user", time.Since(begun).Milliseconds())
+	got := memory(t, m.daemon)
+	if got > 1<<30 {
 		t.Errorf("the daemon has %d bytes of memory", got)
 	}
+	run.Note("mebibytes of the daemon", got>>20)
+	run.Count("opens", opens)
+	run.Count("unfinished lines", rounds)
+	run.Count("unfinished lines that were refused", refused)
 	m.sh(`echo >> gate/append`)
 	greedy.succeed()
 	m.verify()
