@@ -103,6 +103,13 @@ func (c *crashes) record() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	c.play()
+}
+
+// play has the player act under a recorder.
+func (c *crashes) play() {
+	c.t.Helper()
+	var err error
 	if c.recorder, err = faults.Record(c.player.dir); err != nil {
 		c.t.Fatal(err)
 	}

@@ -5,3 +5,5 @@ package faults_test
 const raceStride = 1
 
 const errorModes, errorStride, fullStride = 1, 1, 4
+
+const killStride, againStride = 1, 32

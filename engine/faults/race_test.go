@@ -9,3 +9,7 @@ const raceStride = 128
 // errorModes, errorStride and fullStride say the same of modes of each script in which operations
 // fail, of those operations, and of bytes that are the last ones a disk has room for.
 const errorModes, errorStride, fullStride = 2, 5, 300
+
+// killStride and againStride say it of kills, and of kills that are followed by kills of whoever
+// comes next.
+const killStride, againStride = 8, 96

@@ -331,11 +331,15 @@ func (s *script) newPlayer(work string, mode engine.SyncMode, seed uint64) (*pla
 // books are those of all producers of a directory, as they were when each ledger had that many
 // bytes; nil takes all.
 func books(ledgers string, bytes map[string]int64) (*oracle.Books, error) {
-	names, err := filepath.Glob(filepath.Join(ledgers, "*.ledger"))
+	of, err := ledgersIn(ledgers, bytes)
 	if err != nil {
 		return nil, err
 	}
-	var of []oracle.Ledger
+	return oracle.ReadLedgers(of...)
+}
+
+func ledgersIn(dir string, bytes map[string]int64) (of []oracle.Ledger, err error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.ledger"))
 	for _, name := range names {
 		ledger := oracle.Ledger{Path: name}
 		if bytes != nil {
@@ -343,7 +347,7 @@ func books(ledgers string, bytes map[string]int64) (*oracle.Books, error) {
 		}
 		of = append(of, ledger)
 	}
-	return oracle.ReadLedgers(of...)
+	return of, err
 }
 
 // ledgerBytes is how many bytes each ledger has now.

@@ -16,6 +16,7 @@ type State struct {
 
 	synced  *tree
 	pending []*event
+	wrote   bool // the last event was a write, which is the last of pending
 }
 
 // State returns the state after the first n events.
@@ -31,6 +32,7 @@ func (r *Recorder) State(n int) *State {
 
 // add takes the next event into account.
 func (s *State) add(e *event) {
+	s.wrote = !e.mark && e.kind == disk.OpWrite
 	switch {
 	case e.mark:
 		s.Note = e.note
@@ -175,6 +177,44 @@ func (s *State) fates(random int, rng *rand.Rand) iter.Seq[[]fate] {
 		for ; more && random > 0; random-- {
 			spare := rng.Float64() // how much luck there is
 			more = all(func(i int) fate { return s.chance(i, spare, rng) })
+		}
+	}
+}
+
+// Kills yields what the death of all processes leaves, at each moment of the recording, with how
+// many events were before it: the kernel goes on, so all that they had done is there. If the last
+// of it was a write, a kill can have stopped that at the bound of any page; it is cut at each
+// sector, and at some places in the middle of one.
+func (r *Recorder) Kills() iter.Seq2[int, Image] {
+	return func(yield func(int, Image) bool) {
+		for n := range r.Len() + 1 {
+			for image := range r.State(n).kills() {
+				if !yield(n, image) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// kills yields what Kills does at one moment.
+func (s *State) kills() iter.Seq[Image] {
+	return func(yield func(Image) bool) {
+		fates := make([]fate, len(s.pending))
+		if !yield(s.image(fates)) || !s.wrote {
+			return
+		}
+		last := s.pending[len(s.pending)-1]
+		n := len(last.data)
+		places := append(last.places(), 1, n/2, n-1)
+		slices.Sort(places)
+		for _, at := range slices.Compact(places) {
+			if at <= 0 {
+				continue // what the event before it left
+			}
+			if fates[len(fates)-1] = (fate{cut, at}); !yield(s.image(fates)) {
+				return
+			}
 		}
 	}
 }
