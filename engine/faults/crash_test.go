@@ -193,6 +193,11 @@ func (c *crashes) checkImage(dir string, image crashImage) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+	if c.mode == engine.SyncFlip {
+		if err := checkRaised(image.Image); err != nil {
+			return err
+		}
+	}
 	if err := image.WriteTo(dir); err != nil {
 		return err
 	}
