@@ -1,9 +1,11 @@
 package transport_test
 
 import (
+	"context"
 	"encoding/binary"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -227,5 +229,54 @@ func TestParkedReadIsSmall(t *testing.T) {
 func collectGarbage() {
 	for range 3 {
 		runtime.GC()
+	}
+}
+
+// heldFS holds a write until it is released, and tells then what the write has brought.
+type heldFS struct {
+	nullFS
+	brought chan string
+}
+
+func (h *heldFS) ServeWrite(
+	ctx context.Context, in *fuse.WriteIn, data []byte,
+) (uint32, syscall.Errno) {
+	if in.NodeId == nodeStuck {
+		h.stuck <- struct{}{}
+		select {
+		case <-ctx.Done():
+		case <-h.release:
+		}
+		h.brought <- string(data)
+	}
+	return uint32(len(data)), 0
+}
+
+// What a write has brought stays what it is until it is answered, whatever comes meanwhile.
+func TestBufferIsKeptUntilTheAnswer(t *testing.T) {
+	fsys := &heldFS{*newNullFS(), make(chan string, 1)}
+	k := newFakeKernel(t, fsys)
+	for _, size := range []int{100, 8 << 10} { // copied, and served where it was read
+		fsys.release = make(chan struct{})
+		want := strings.Repeat("a", size)
+		in := &fuse.WriteIn{Size: uint32(size)}
+		in.NodeId = nodeStuck
+		send(k, opWrite, 2, in, want)
+		<-fsys.stuck
+		for unique := range uint64(200) {
+			other := &fuse.WriteIn{Size: uint32(size)}
+			other.NodeId = nodeNull
+			send(k, opWrite, 4+unique*2, other, strings.Repeat("b", size))
+			if got, errno := k.receive(); got != 4+unique*2 || errno != 0 {
+				t.Fatalf("got an answer to %d, %v; want %d", got, errno, 4+unique*2)
+			}
+		}
+		close(fsys.release)
+		if got := <-fsys.brought; got != want {
+			t.Errorf("a write of %d bytes is now that of another one", size)
+		}
+		if got, errno := k.receive(); got != 2 || errno != 0 {
+			t.Fatalf("got an answer to %d, %v; want 2", got, errno)
+		}
 	}
 }
