@@ -1,6 +1,6 @@
 # Targets are explained by `make`. Variables that may be set: PREFIX and DESTDIR (install), SEED and
 # TESTFLAGS (test), TORTURE, PUROFS_SEED and PUROFS_SOAK (torture), BENCH, BENCHFLAGS and ROUNDS
-# (bench), FUZZTIME (fuzz).
+# (bench), FUZZTIME (fuzz), MUTANTS (mutants: parts of names).
 
 PREFIX    ?= /usr/local
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -10,6 +10,7 @@ BENCH     ?= .
 ROUNDS    ?= 5
 FUZZTIME  ?= 30s
 TORTURE   ?= .
+MUTANTS   ?=
 
 BINDIR    := $(DESTDIR)$(PREFIX)/bin
 SHAREDIR  := $(DESTDIR)$(PREFIX)/share
@@ -48,12 +49,16 @@ test: deps ## run every test with the race detector, real mounts included
 	@echo 'to run these tests in the same order again: make test SEED=$(SEED)'
 	go test -race -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./...
 	@echo 'once more, a hundred thousand states of the disk, which the race detector has no time for:'
-	go test -shuffle=$(SEED) $(TESTFLAGS) ./engine/faults
+	go test -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./engine/faults
 
 .PHONY: torture
 torture: deps ## run the fault campaign at its big sizes, for hours; TORTURE=Kill narrows it
 	PUROFS_TORTURE=1 PUROFS_RESULTS=$(CURDIR)/testing-results \
 		go test -count=1 -p 1 -timeout 48h -v -run '$(TORTURE)' $(TESTFLAGS) ./...
+
+.PHONY: mutants
+mutants: deps ## put faults into a copy of the tree, one by one, and see a test catch each
+	@.ci/mutants $(MUTANTS)
 
 .PHONY: lint
 lint: ## check format, vet, staticcheck and the size of files and lines
