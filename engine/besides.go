@@ -78,7 +78,7 @@ func (v *verifier) besidesLost(root *disk.Dir) {
 		if files > 1 {
 			plural = "s"
 		}
-		v.note("%s has %d bytes in %d file%s, which repairs removed from the log",
+		v.note("%s has %d bytes in %d file%s, which repairs put there",
 			segment.LostDir, bytes, files, plural)
 	}
 }

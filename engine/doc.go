@@ -83,8 +83,10 @@
 //	cursor.go, cursors.go             durable positions; their files, when they are synced, and
 //	                                  what they are worth after a power cut: cursor*.go
 //	verify.go, status.go, trouble.go  what state it all is in
-//	sweep.go, besides.go              what Verify and Repair walk with, and over
-//	repair.go, mend.go                Repair: what there is to do, and doing it
+//	sweep.go, besides.go, asides.go   what Verify and Repair walk with, and over: segments, what
+//	                                  stands beside them, indexes and cursors
+//	repair.go, mend.go                Repair: what there is to do, and doing it; to what stands
+//	mendbesides.go                    beside segments
 //	inspect.go, inspect_records.go    Inspect: any segment file, piece by piece
 //
 // Below it are the packages segment (one file: locks, scanning, repair), index (places of a topic

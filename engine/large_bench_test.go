@@ -15,7 +15,7 @@ import (
 // BenchmarkLargeLog is goal M7: a log of many topics that is large, beside one that is empty. It
 // needs a directory, PUROFS_LARGE_DIR, and how many gigabytes the large one has, PUROFS_LARGE_GB,
 // and leaves the store "large" there, for the next run and for a mount. A file system that
-// compresses takes a hundredth of that.
+// compresses needs a small part of that.
 func BenchmarkLargeLog(b *testing.B) {
 	dir := os.Getenv("PUROFS_LARGE_DIR")
 	if dir == "" {

@@ -8,8 +8,8 @@ import (
 )
 
 // Spawn starts a command that does not outlive this process: if the process is killed, the kernel
-// kills the command, though not what that has started. Every test that starts a process does it
-// with Spawn. It is safe for concurrent use.
+// kills the command, though not what that has started. Every test that goes on while a process runs
+// starts it with Spawn. It is safe for concurrent use.
 func Spawn(cmd *exec.Cmd) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = new(syscall.SysProcAttr)
