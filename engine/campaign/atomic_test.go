@@ -21,7 +21,7 @@ const pageBytes = 4096
 // there.
 func TestReadersAtEachPlaceInAPage(t *testing.T) {
 	c := newCrew(t, "T15")
-	c.engine.SegmentBytes = 1 << 30 // places are those in one file
+	c.engine.SegmentBytes = engine.SegmentBytesMax // places are those in one file
 	l := c.open()
 	var readers []*oracle.Process
 	for range 2 {

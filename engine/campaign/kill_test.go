@@ -9,12 +9,14 @@ import (
 	"purofs/engine/oracle"
 )
 
+// killsOfAStore is how many kills a store sees before a test goes on with a new one.
+const killsOfAStore = 240
+
 // T3: producers are killed 1 to 50 ms after they began, or after they were started, so that it hits
 // them while they open the store too. A bystander, which has the log open all the time, appends
 // right after each kill: how long that takes is how long the dead hold up the living.
 func TestRandomKills(t *testing.T) {
 	kills := oracle.Size(200, 20_000)
-	const ofAStore = 240
 	c := newCrew(t, "T3")
 	c.plan.RecordsMax, c.plan.BytesMax = 4, 200<<10
 	c.plan.Topics = []string{oracle.TopicDefault, "rare"}
@@ -22,13 +24,13 @@ func TestRandomKills(t *testing.T) {
 	for len(takeovers) < kills {
 		c.newStore()
 		l := c.open()
-		for n := 0; n < ofAStore && len(takeovers) < kills; n += killedTogether {
+		for n := 0; n < killsOfAStore && len(takeovers) < kills; n += killedTogether {
 			takeovers = append(takeovers, c.killSome(l, n)...)
 		}
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if report := c.check("alive"); report.Acknowledged < ofAStore {
+		if report := c.check("alive"); report.Acknowledged < killsOfAStore {
 			t.Errorf("only %d records were acknowledged: the kills come too early to say much",
 				report.Acknowledged)
 		}

@@ -14,6 +14,10 @@ import (
 	"purofs/engine/oracle"
 )
 
+// appendsOfAStore is how often each producer appends to a store before the test goes on with a new
+// one: opening a store looks at all its segments, and here hardly a batch fits into one.
+const appendsOfAStore = 150
+
 // T12: producers reach the end of a segment together, again and again: a handful of records fills
 // one. Some are killed in the middle of it. There is one successor, nothing is behind a tombstone,
 // and consumers cross over in order.
@@ -21,6 +25,16 @@ func TestRolloverRaces(t *testing.T) {
 	c := newCrew(t, "T12")
 	c.small()
 	kills := oracle.Size(60, 5_000)
+	for killed := 0; killed < kills; killed += killsOfAStore {
+		c.newStore()
+		c.rollOverAndDie(min(killsOfAStore, kills-killed))
+	}
+	c.run.Count("kills", kills)
+}
+
+// rollOverAndDie has that many producers killed in a store.
+func (c *crew) rollOverAndDie(kills int) {
+	c.Helper()
 	l := c.open()
 	consumers := []*oracle.Process{c.consume(0, 0), c.consume(0, 0)}
 	for n := 0; n < kills; n += killedTogether {
@@ -29,13 +43,12 @@ func TestRolloverRaces(t *testing.T) {
 	for _, p := range consumers {
 		p.Stop()
 		if _, err := p.Outcome(); err != nil {
-			t.Error(err)
+			c.Error(err)
 		}
 	}
-	c.run.Note("segments", l.Status().Segments)
-	c.run.Count("kills", kills)
+	c.run.Count("segments", l.Status().Segments)
 	if err := l.Close(); err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
 	c.check("alive")
 }
@@ -51,8 +64,16 @@ func (c *crew) small() {
 func TestRolloverMeetsAHalfMadeSegment(t *testing.T) {
 	c := newCrew(t, "T12")
 	c.small()
-	appends := oracle.Size(150, 5_000)
-	c.open()
+	for appends := oracle.Size(appendsOfAStore, 5_000); appends > 0; appends -= appendsOfAStore {
+		c.newStore()
+		c.rollOverBesideAnIntruder(min(appendsOfAStore, appends))
+	}
+}
+
+// rollOverBesideAnIntruder has producers append that often each.
+func (c *crew) rollOverBesideAnIntruder(appends int) {
+	c.Helper()
+	l := c.open()
 	var producers []*oracle.Process
 	for i := range 4 {
 		p := c.produce(fmt.Sprintf("p%d", i), 2, appends)
@@ -64,19 +85,22 @@ func TestRolloverMeetsAHalfMadeSegment(t *testing.T) {
 	go func() { stopped <- c.intrude(stop) }()
 	for _, p := range producers {
 		if _, err := p.Outcome(); err != nil {
-			t.Error(err)
+			c.Error(err)
 		}
 	}
 	close(stop)
 	if err := <-stopped; err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
 	consumer.Stop()
 	if _, err := consumer.Outcome(); err != nil {
-		t.Error(err)
+		c.Error(err)
 	}
-	if t.Failed() {
-		t.Fatalf("run it again with: %s", c.run.Again())
+	if c.Failed() {
+		c.Fatalf("run it again with: %s", c.run.Again())
+	}
+	if err := l.Close(); err != nil {
+		c.Fatal(err)
 	}
 	c.check()
 }
