@@ -202,6 +202,26 @@ func TestDamagedStore(t *testing.T) {
 	want(t, report, oracle.Verify, oracle.Lost, oracle.Order)
 }
 
+// A cursor whose file cannot be read violates V, but for a power cut in a mode that allows for it.
+func TestDamagedCursor(t *testing.T) {
+	b := newBench(t)
+	b.append(b.producer(oracle.Plan{Producer: "z"}), b.log, 3)
+	if err := b.log.CreateCursor(context.Background(), "all", "reader"); err != nil {
+		t.Fatal(err)
+	}
+	b.close()
+	names, err := filepath.Glob(filepath.Join(b.store, "cursors/*/*"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("the files of cursors are %q, %v", names, err)
+	}
+	if err := os.WriteFile(names[0], []byte("spoilt"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(t, b.check(oracle.Options{}), oracle.Verify)
+	want(t, b.check(oracle.Options{Damaged: true}), oracle.Verify)
+	want(t, b.check(oracle.Options{Damaged: true, Acks: oracle.AcksSynced}))
+}
+
 // A log that does not take appends violates A.
 func TestNotAppendable(t *testing.T) {
 	b := newBench(t)
