@@ -30,9 +30,10 @@ type topicState struct {
 // A table holds the topics of a log at its tail. It is guarded by Log.mu.
 type table struct {
 	topics  map[string]*topicState
-	bytes   int    // of a segment header with all of them, at most
-	records uint64 // of all topics
-	live    int    // topics that exist
+	last    *topicState // that get was asked for: blocks of one topic follow each other mostly
+	bytes   int         // of a segment header with all of them, at most
+	records uint64      // of all topics
+	live    int         // topics that exist
 	storeID [16]byte
 	mode    uint32 // of topics that nobody made
 	uid     uint32
@@ -41,7 +42,11 @@ type table struct {
 
 // get returns the topic's state, which is made if it is not there yet.
 func (t *table) get(name []byte) *topicState {
+	if t.last != nil && t.last.Name == string(name) {
+		return t.last
+	}
 	if s := t.topics[string(name)]; s != nil {
+		t.last = s
 		return s
 	}
 	s := &topicState{TopicState: format.TopicState{
@@ -58,6 +63,7 @@ func (t *table) forget(s *topicState) {
 	unknown := !s.exists && !s.Deleted && s.Next == 0
 	if unknown && !s.building && len(s.watches) == 0 && t.topics[s.Name] == s {
 		delete(t.topics, s.Name)
+		t.last = nil
 		t.bytes -= len(s.Name) + topicStateBytesMax
 	}
 }

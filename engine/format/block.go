@@ -41,7 +41,7 @@ func AppendStart(b []byte, length int) []byte {
 	b = append(b, startHead[:]...)
 	b = append(b, 1)
 	b = binary.BigEndian.AppendUint32(b, uint32(length))
-	b[at] = frameCheck(b[at+1:])
+	b[at] = startCheck(1, uint32(length))
 	b[at+SignalOffset] = 0
 	return b
 }
@@ -52,20 +52,30 @@ func AppendEnd(b []byte, length int) []byte {
 	b = append(b, 0)
 	b = append(b, endHead[:]...)
 	b = binary.BigEndian.AppendUint32(b, uint32(length))
-	b[at] = frameCheck(b[at+1:])
+	b[at] = endCheck(uint32(length))
 	return b
 }
 
-// frameCheck is the check of a start or end record without its check byte: each has one byte of
-// length, a topic of one byte and no key.
-func frameCheck(b []byte) byte {
-	c := table[b[0]]
-	c = fold(c, table[b[1]])
-	c = fold(c, table[b[2]])
-	c = fold(c, table[b[3]])
-	c = fold(c, 0)
-	return fold(c, crc8(0, b[4:]))
+// startSeed and endSeed are the checks of start and end records up to their values, which never
+// differ.
+var startSeed, endSeed = frameSeed(startHead), frameSeed(endHead)
+
+// frameSeed is the check of a record that begins with one byte of length, a topic of one byte and
+// no key.
+func frameSeed(head [4]byte) byte {
+	c := table[head[0]]
+	c = fold(c, table[head[1]])
+	c = fold(c, table[head[2]])
+	c = fold(c, table[head[3]])
+	return fold(c, 0)
 }
+
+// startCheck and endCheck are the checks of the frame of a block.
+func startCheck(signal byte, length uint32) byte {
+	return fold(startSeed, step4(table[signal], length))
+}
+
+func endCheck(length uint32) byte { return fold(endSeed, step4(0, length)) }
 
 // ParseStart decodes the start record at the beginning of b. The check may be the one for a raised
 // or for a low signal, since Puro writes check and signal one after the other; a raised signal with
@@ -77,14 +87,10 @@ func ParseStart(b []byte) (Start, error) {
 	if [4]byte(b[1:5]) != startHead || b[SignalOffset] > 1 {
 		return Start{}, ErrKind
 	}
-	s := Start{b[SignalOffset] == 1, int(binary.BigEndian.Uint32(b[lengthOffset:]))}
-	if b[0] != frameCheck(b[1:StartBytes]) {
-		var raised [StartBytes - 1]byte
-		copy(raised[:], b[1:StartBytes])
-		raised[SignalOffset-1] = 1
-		if s.High || b[0] != frameCheck(raised[:]) {
-			return Start{}, ErrCheck
-		}
+	length := binary.BigEndian.Uint32(b[lengthOffset:])
+	s := Start{b[SignalOffset] == 1, int(length)}
+	if b[0] != startCheck(1, length) && (s.High || b[0] != startCheck(0, length)) {
+		return Start{}, ErrCheck
 	}
 	if s.Length < blockLengthMin || s.Length+EndBytes > BlockBytesMax {
 		return Start{}, ErrLength
@@ -99,9 +105,12 @@ func ParseEnd(b []byte, length int) error {
 		return ErrShort
 	case [4]byte(b[1:5]) != endHead:
 		return ErrKind
-	case b[0] != frameCheck(b[1:EndBytes]):
+	}
+	got := binary.BigEndian.Uint32(b[5:])
+	switch {
+	case b[0] != endCheck(got):
 		return ErrCheck
-	case int(binary.BigEndian.Uint32(b[5:])) != length:
+	case int(got) != length:
 		return ErrLength
 	}
 	return nil

@@ -41,6 +41,9 @@ var table2 = func() (t [1 << 16]byte) {
 // step2 goes on with the CRC-8 c over two bytes.
 func step2(c byte, b uint16) byte { return table2[uint16(c)<<8^b] }
 
+// step4 goes on with the CRC-8 c over the four bytes of a number, the highest first.
+func step4(c byte, b uint32) byte { return step2(step2(c, uint16(b>>16)), uint16(b)) }
+
 // crc8 goes on with the CRC-8 c over b.
 func crc8(c byte, b []byte) byte {
 	for len(b) >= 8 {

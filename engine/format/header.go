@@ -1,6 +1,10 @@
 package format
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
 
 // On disk, never change.
 const (
@@ -37,29 +41,100 @@ type Run struct {
 
 // ParseHeader decodes the value of a header record. A version other than ours is ErrKind: the
 // record is skipped like any unknown control record.
-func ParseHeader(value []byte) (Header, error) {
+func ParseHeader(value []byte) (h Header, err error) {
+	if err := h.parse(value); err != nil {
+		return Header{}, err
+	}
+	return h, nil
+}
+
+// Read decodes the header record that a block's records b begin with, and returns its size, which
+// is 0 if they do not begin with one. The whole record must be there, and its check right.
+func (h *Header) Read(b []byte) (n int, err error) {
+	value := plainHeader(b)
+	n = headerFramingBytes + len(value)
+	if value == nil {
+		if value, n, err = headerValue(b); n == 0 || err != nil {
+			return 0, err
+		}
+	}
+	switch err := h.parse(value); {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, ErrKind):
+		return 0, nil // unknown control records are skipped
+	default:
+		return 0, fmt.Errorf("its header: %w", err)
+	}
+}
+
+// headerFramingBytes is what stands before the value of a header record of less than 128 bytes: the
+// check, and a byte each for its length, that of the topic, the topic, and the length of the key.
+const headerFramingBytes = 5
+
+// plainHeader returns the value of a sound header record of less than 128 bytes, as a block of few
+// topics has it. It is nil when there is any doubt, for headerValue to tell what it is about.
+func plainHeader(b []byte) []byte {
+	if len(b) < headerFramingBytes {
+		return nil
+	}
+	length := b[1]
+	n := 2 + int(length)
+	if length >= 0x80 || b[2] != 1 || b[3] != TopicHeader || b[4] != 0 ||
+		n < headerFramingBytes || n > len(b) {
+		return nil
+	}
+	c := fold(fold(table[length], table[1]), table[TopicHeader])
+	value := b[headerFramingBytes:n]
+	if b[0] != fold(fold(fold(c, 0), 0), crc8(0, value)) {
+		return nil
+	}
+	return value
+}
+
+// headerValue returns the value of the header record at the beginning of b, and its size, which is
+// 0 if something else stands there.
+func headerValue(b []byte) (value []byte, n int, err error) {
+	if len(b) == 0 {
+		return nil, 0, nil
+	}
+	topic, _, err := PeekRecord(b)
+	if err != nil || len(topic) != 1 || topic[0] != TopicHeader {
+		return nil, 0, err
+	}
+	record, n, err := ParseRecord(b)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := CheckRecord(b); err != nil {
+		return nil, 0, fmt.Errorf("its header: %w", err)
+	}
+	return record.Value, n, nil
+}
+
+// parse is ParseHeader in place: to decode a block's header is a part of each look at it, and must
+// not be a copy of one.
+func (h *Header) parse(value []byte) error {
 	if len(value) == 0 || value[0] != headerVersion {
-		return Header{}, ErrKind
+		return ErrKind
 	}
 	if len(value) < headerFixedBytes {
-		return Header{}, ErrLength
+		return ErrLength
 	}
 	if value[1]&headerFlagsRefuse != 0 {
-		return Header{}, ErrVersion
+		return ErrVersion
 	}
 	topics, n := varint(value[headerFixedBytes:], valueVarintBytesMax)
 	// Each topic takes three bytes or more, which bounds what a wrong number can cost.
 	if n <= 0 || topics > uint64(len(value)-headerFixedBytes-n)/3 {
-		return Header{}, ErrLength
+		return ErrLength
 	}
-	return Header{
-		Time:   int64(binary.BigEndian.Uint64(value[2:])),
-		CRC:    binary.BigEndian.Uint32(value[headerCRCOffset:]),
-		Topics: int(topics),
-		Sparse: value[1]&headerFlagSparse != 0,
-		value:  value,
-		list:   value[headerFixedBytes+n:],
-	}, nil
+	h.Time = int64(binary.BigEndian.Uint64(value[2:]))
+	h.CRC = binary.BigEndian.Uint32(value[headerCRCOffset:])
+	h.Topics = int(topics)
+	h.Sparse = value[1]&headerFlagSparse != 0
+	h.value, h.list = value, value[headerFixedBytes+n:]
+	return nil
 }
 
 // NextRun returns the topics' runs one after the other, in order of first appearance; it must be
@@ -94,15 +169,20 @@ func (h *Header) NextSkip() (uint64, error) {
 // CheckCRC tells whether the header's CRC is that of its own fields and of rest, the bytes between
 // the header record and the end record.
 func (h *Header) CheckCRC(rest []byte) error {
-	if CRC32C(headerCRC(h.value), rest) != h.CRC {
+	crc := CRC32C(0, h.value[:headerCRCOffset])
+	listed := h.value[headerFixedBytes:]
+	if both := h.value[:cap(h.value)]; len(rest) > 0 && len(h.value)+len(rest) <= len(both) &&
+		&rest[0] == &both[len(h.value)] {
+		// They stand together, as in a block: one call is faster than two.
+		listed, rest = both[headerFixedBytes:len(h.value)+len(rest)], nil
+	}
+	if crc = CRC32C(crc, listed); len(rest) > 0 {
+		crc = CRC32C(crc, rest)
+	}
+	if crc != h.CRC {
 		return ErrCheck
 	}
 	return nil
-}
-
-// headerCRC is the part of the CRC that covers the header's value itself.
-func headerCRC(value []byte) uint32 {
-	return CRC32C(CRC32C(0, value[:headerCRCOffset]), value[headerFixedBytes:])
 }
 
 // AppendHeader appends a header record for a block whose bytes behind the header are the pieces.
@@ -124,7 +204,7 @@ func AppendHeader(b []byte, time int64, runs []Run, pieces ...[]byte) []byte {
 		b = appendVarint(b, r.Records)
 		b = appendVarint(b, r.ValueBytes)
 	}
-	crc := headerCRC(b[value:])
+	crc := CRC32C(CRC32C(0, b[value:][:headerCRCOffset]), b[value+headerFixedBytes:])
 	for _, piece := range pieces {
 		crc = CRC32C(crc, piece)
 	}

@@ -40,6 +40,22 @@ func (r Record) Control() (byte, bool) {
 // not look at the check (see CheckRecord), because within a block with a header the CRC-32C already
 // covers it.
 func ParseRecord(b []byte) (rec Record, n int, err error) {
+	if len(b) > 2 && b[1] < 0x80 && b[2] < 0x80 {
+		// A short record, as most are: parseRecord finds the same, and whatever is wrong. No key that
+		// fits has a length of two bytes.
+		n, key := 2+int(b[1]), 3+int(b[2])
+		if key < n && n <= len(b) && b[2] > 0 {
+			if value := key + 1 + int(b[key]); value <= n {
+				rec.Topic, rec.Key, rec.Value = b[3:key:key], b[key+1:value:value], b[value:n]
+				return rec, n, nil
+			}
+		}
+	}
+	return parseRecord(b)
+}
+
+// parseRecord is ParseRecord for any record.
+func parseRecord(b []byte) (rec Record, n int, err error) {
 	if len(b) < 2 {
 		return rec, 0, ErrShort
 	}

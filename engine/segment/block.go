@@ -52,10 +52,11 @@ func (b *Block) Skips() (format.Header, error) {
 // headBytes is how much of a block is looked at first: enough for its header and its first topic.
 const headBytes = 512
 
-// parseInside decodes what stands between the start record and the end record.
+// parseInside decodes what stands between the start record and the end record of a block that
+// checkEnd did not read whole.
 func (s *Scanner) parseInside(length int) error {
 	n := length
-	if !s.Full && !s.win.has(s.block.Pos, length) {
+	if !s.win.has(s.block.Pos, length) {
 		n = min(n, headBytes)
 	}
 	view, err := s.view(s.block.Pos, n)
@@ -84,10 +85,12 @@ func (s *Scanner) view(pos int64, n int) ([]byte, error) {
 // ErrShort. All that it finds points into view.
 func (s *Scanner) decode(view []byte, length int) error {
 	b := &s.block
-	b.Runs, b.Controls, b.Sealed = b.Runs[:0], b.Controls[:0], false
-	clear(s.names)
+	b.Runs, b.Controls, b.Sealed, b.Sparse = b.Runs[:0], b.Controls[:0], false, false
+	if len(s.names) > 0 {
+		clear(s.names)
+	}
 	b.body = format.StartBytes
-	header, n, err := parseHeader(view[b.body:])
+	n, err := b.header.Read(view[b.body:])
 	if err != nil {
 		return err
 	}
@@ -102,40 +105,13 @@ func (s *Scanner) decode(view []byte, length int) error {
 	if b.body > length {
 		return format.ErrLength
 	}
-	b.header, b.Time, b.Sparse = header, header.Time, header.Sparse
+	b.Time, b.Sparse = b.header.Time, b.header.Sparse
 	if s.Full {
-		if err := header.CheckCRC(view[b.body:length]); err != nil {
+		if err := b.header.CheckCRC(view[b.body:length]); err != nil {
 			return fmt.Errorf("its CRC-32C: %w", err)
 		}
 	}
 	return s.nameRuns(view[b.body:], length-b.body)
-}
-
-// parseHeader decodes the header record at the beginning of a block's records, and returns its
-// size, which is 0 if there is none.
-func parseHeader(b []byte) (h format.Header, n int, err error) {
-	if len(b) == 0 {
-		return h, 0, nil
-	}
-	topic, _, err := format.PeekRecord(b)
-	if err != nil || len(topic) != 1 || topic[0] != format.TopicHeader {
-		return h, 0, err
-	}
-	record, n, err := format.ParseRecord(b)
-	if err != nil {
-		return h, 0, err
-	}
-	if err := format.CheckRecord(b); err != nil {
-		return h, 0, fmt.Errorf("its header: %w", err)
-	}
-	h, err = format.ParseHeader(record.Value)
-	if errors.Is(err, format.ErrKind) {
-		return h, 0, nil // unknown control records are skipped
-	}
-	if err != nil {
-		return h, 0, fmt.Errorf("its header: %w", err)
-	}
-	return h, n, nil
 }
 
 // nameRuns joins the header's runs with the names of their topics, which the records have, and

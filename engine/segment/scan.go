@@ -194,57 +194,60 @@ func (s *Scanner) parse(pos int64) error {
 		return io.EOF
 	}
 	start, err := format.ParseStart(head)
-	if errors.Is(err, format.ErrShort) {
-		return s.bareTombstone(head)
-	}
 	if err != nil {
+		if errors.Is(err, format.ErrShort) {
+			return s.bareTombstone(head)
+		}
 		return notAStart(head)
 	}
 	if !start.High {
 		return &flaw{reason: "its signal was never raised", length: start.Length}
 	}
-	end := pos + int64(start.Length)
-	if err := s.checkEnd(end, start.Length); err != nil {
+	length := start.Length
+	whole, err := s.checkEnd(pos, length)
+	if err != nil {
 		return err
 	}
-	s.block = Block{
-		Pos: pos, End: end + format.EndBytes, Time: s.lastTime,
-		Runs: s.block.Runs, Controls: s.block.Controls,
+	b := &s.block
+	b.Pos, b.End, b.Time = pos, pos+int64(length)+format.EndBytes, s.lastTime
+	if whole != nil {
+		err = s.decode(whole[:length], length)
+	} else {
+		err = s.parseInside(length)
 	}
-	if err := s.parseInside(start.Length); err != nil {
-		return &flaw{reason: err.Error(), length: start.Length, raised: true}
+	if err != nil {
+		return &flaw{reason: err.Error(), length: length, raised: true}
 	}
 	return nil
 }
 
-// checkEnd looks at the end record of the block whose start said length.
-func (s *Scanner) checkEnd(at int64, length int) error {
+// checkEnd looks at the end record of the block at pos whose start said length. It returns the
+// whole block, if that was read.
+func (s *Scanner) checkEnd(pos int64, length int) (whole []byte, err error) {
 	var tail []byte
-	var err error
 	if s.Full || length <= s.win.ahead {
-		var whole []byte
-		whole, err = s.win.view(at-int64(length), length+format.EndBytes)
+		whole, err = s.win.view(pos, length+format.EndBytes)
 		tail = whole[min(length, len(whole)):]
 	} else {
 		// Far away: moving the window there and back would read twice what is needed.
 		var far [format.EndBytes]byte
 		var n int
-		if n, err = s.seg.ReadAt(far[:], at); errors.Is(err, io.EOF) {
+		if n, err = s.seg.ReadAt(far[:], pos+int64(length)); errors.Is(err, io.EOF) {
 			err = nil
 		}
 		tail = far[:n]
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = format.ParseEnd(tail, length)
-	if errors.Is(err, format.ErrShort) {
-		return ErrTorn
+	switch err := format.ParseEnd(tail, length); {
+	case err == nil:
+		return whole, nil
+	case errors.Is(err, format.ErrShort):
+		return nil, ErrTorn
+	default:
+		return nil, &flaw{reason: "its end record is wrong: " + err.Error(), length: length, raised: true}
 	}
-	if err != nil {
-		return &flaw{reason: "its end record is wrong: " + err.Error(), length: length, raised: true}
-	}
-	return nil
 }
 
 // Body returns the records of the block that Next returned last, checked. It is valid until the
