@@ -10,7 +10,7 @@ import (
 	"purofs/engine/disk"
 )
 
-// A reads is a hook that counts the bytes that are read from segments.
+// A reads is a hook that counts the bytes that are read from files, those of the index too.
 type reads struct{ bytes atomic.Int64 }
 
 func (*reads) Before(*disk.Op) error { return nil }

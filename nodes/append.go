@@ -91,10 +91,10 @@ func (h *appendHandle) write(ctx context.Context, in *fuse.WriteIn, data []byte)
 	return err
 }
 
-// mayEndAt tells whether the file of who writes would have that size anyway. Tools that write over
-// an old file cut off what is left of it behind them, and would take a refusal for a failure. After
-// one a raw record is given up.
-func (h *appendHandle) mayEndAt(size uint64) bool {
+// truncate takes the size that who writes gives the file if it would have that anyway: tools that
+// write over an old file cut off what is left of it behind them, and would take a refusal for a
+// failure. Any other size is refused, and with it a raw record that was begun.
+func (h *appendHandle) truncate(size uint64) (taken bool) {
 	h.mu.Lock()
 	written := h.written
 	h.mu.Unlock()

@@ -57,7 +57,7 @@ func (t *Tree) mayTruncate(n node, in *fuse.SetAttrIn) bool {
 		return true
 	}
 	h, ok := t.handles.get(in.Fh).(*appendHandle)
-	return ok && in.Valid&fuse.FATTR_FH != 0 && h.mayEndAt(in.Size)
+	return ok && in.Valid&fuse.FATTR_FH != 0 && h.truncate(in.Size)
 }
 
 // changesRights tells whether the rights that are asked for differ from those that are.
