@@ -91,6 +91,11 @@ func bareBlock(topic string, values ...string) []byte {
 	for _, v := range values {
 		inside = format.AppendRecord(inside, []byte(topic), nil, []byte(v))
 	}
+	return framed(inside)
+}
+
+// framed puts records between a start record, with its signal raised, and an end record.
+func framed(inside []byte) []byte {
 	length := format.StartBytes + len(inside)
 	b := append(format.AppendStart(nil, length), inside...)
 	b[format.SignalOffset] = 1
@@ -100,13 +105,18 @@ func bareBlock(topic string, values ...string) []byte {
 // appendBare appends a block of Puro's to the newest segment.
 func appendBare(t testing.TB, l *engine.Log, dir, topic string, values ...string) {
 	t.Helper()
-	name := segmentPath(dir, l.Status().Segments-1)
+	appendRaw(t, segmentPath(dir, l.Status().Segments-1), bareBlock(topic, values...))
+}
+
+// appendRaw appends bytes to a file.
+func appendRaw(t testing.TB, name string, b []byte) {
+	t.Helper()
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if _, err := file.Write(bareBlock(topic, values...)); err != nil {
+	if _, err := file.Write(b); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -224,8 +224,8 @@ func (r *Reader) look(block *segment.Block) (bool, error) {
 			return false, nil
 		}
 		r.found(block.Pos, block.End)
-		after := point{run.Offset + run.Records, r.point.text + run.ValueBytes + run.Records}
-		if !block.Sparse && after.next <= r.floor || after.text <= r.floorText || block.Time < r.since {
+		after := point{run.Offset + run.Offsets(), r.point.text + run.ValueBytes + run.Records}
+		if after.next <= r.floor || after.text <= r.floorText || block.Time < r.since {
 			r.point = after
 			return false, nil
 		}

@@ -192,6 +192,7 @@ func (t *table) apply(b *segment.Block, found func(s *topicState, m segment.Run)
 			found(s, run)
 		}
 		t.add(s, run.Offset, run.Records, run.ValueBytes, b.Time)
+		s.Next += run.Skipped
 	}
 	return refused
 }

@@ -189,8 +189,8 @@ func (v *verifier) block(order uint32, b *segment.Block, wrong error) {
 	}
 	refused := v.table.apply(b, func(t *topicState, run segment.Run) {
 		v.report.Records += int64(run.Records)
-		jumps := b.Header && !b.Sparse && t.exists && run.Offset != t.Next
-		if jumps && (run.Offset < t.Next || v.seen[t] == v.lost) {
+		jumps := b.Header && t.exists && run.Offset != t.Next
+		if jumps && (run.Offset < t.Next || !b.Sparse && v.seen[t] == v.lost) {
 			v.damaged(problemWrong, &DamageError{Segment: order, Pos: b.Pos, End: b.End, Reason: fmt.Sprintf(
 				"offsets of topic %.64q go from %d to %d", t.Name, t.Next, run.Offset)})
 		}

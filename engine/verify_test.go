@@ -15,11 +15,7 @@ import (
 // blockOf is a raised block of one record of topic t whose header may lie.
 func blockOf(time int64, header format.Run, value string) []byte {
 	body := format.AppendRecord(nil, []byte("t"), nil, []byte(value))
-	inside := append(format.AppendHeader(nil, time, []format.Run{header}, body), body...)
-	length := format.StartBytes + len(inside)
-	b := append(format.AppendStart(nil, length), inside...)
-	b[format.SignalOffset] = 1
-	return format.AppendEnd(b, length)
+	return framed(append(format.AppendHeader(nil, time, []format.Run{header}, body), body...))
 }
 
 // What the checks of the bytes do not find, a program that wrote something else than it meant, is

@@ -233,7 +233,7 @@ func (d *decoder) varint() uint64 {
 func (d *decoder) length(limit int) int { return int(d.number(uint64(limit))) }
 
 // offset reads an offset of a topic, or a place in its plain text.
-func (d *decoder) offset() uint64 { return d.number(offsetMax) }
+func (d *decoder) offset() uint64 { return d.number(OffsetMax) }
 
 // number reads a varint of at most limit.
 func (d *decoder) number(limit uint64) uint64 {

@@ -81,7 +81,7 @@ func ParseCursorSlot(b []byte) (s CursorSlot, err error) {
 	s.Safe = CursorMark{d.u64(), d.i64()}
 	s.SafeAt = d.i64()
 	copy(s.BootID[:], d.bytes(len(s.BootID)))
-	if s.Safe.Next > s.Done.Next || s.Done.Next > offsetMax {
+	if s.Safe.Next > s.Done.Next || s.Done.Next > OffsetMax {
 		return CursorSlot{}, fmt.Errorf("cursor: %w", ErrLength)
 	}
 	return s, nil

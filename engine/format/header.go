@@ -17,9 +17,9 @@ const (
 	headerCRCOffset   = 10
 )
 
-// offsetMax is the largest offset, or place in a plain text, that is believed: what is read can be
+// OffsetMax is the largest offset, or place in a plain text, that is believed: what is read can be
 // added to without a thought of overflow.
-const offsetMax = 1 << 62
+const OffsetMax = 1 << 62
 
 // A Header says what a block holds, so that it can be hopped over without parsing its records.
 type Header struct {
@@ -149,7 +149,7 @@ func (h *Header) NextRun() (Run, error) {
 		fields[i], h.list = v, h.list[n:]
 	}
 	run := Run{fields[0], fields[1], fields[2]}
-	if run.Records > BlockBytesMax || run.ValueBytes > BlockBytesMax || run.Offset > offsetMax {
+	if run.Records > BlockBytesMax || run.ValueBytes > BlockBytesMax || run.Offset > OffsetMax {
 		return Run{}, ErrLength
 	}
 	return run, nil
@@ -159,7 +159,7 @@ func (h *Header) NextRun() (Run, error) {
 // each record, in the records' order.
 func (h *Header) NextSkip() (uint64, error) {
 	v, n := varint(h.list, valueVarintBytesMax)
-	if n <= 0 || v > offsetMax {
+	if n <= 0 || v > OffsetMax {
 		return 0, ErrLength
 	}
 	h.list = h.list[n:]

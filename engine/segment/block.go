@@ -16,7 +16,13 @@ type Run struct {
 	Offset     uint64
 	Records    uint64
 	ValueBytes uint64
+	// Skipped is how many offsets, of those behind Offset, belong to records that are gone; 0 but in a
+	// sparse block.
+	Skipped uint64
 }
+
+// Offsets is how many offsets the run takes.
+func (r *Run) Offsets() uint64 { return r.Records + r.Skipped }
 
 // A Control is a control record of a block other than its frame.
 type Control struct {
@@ -111,7 +117,13 @@ func (s *Scanner) decode(view []byte, length int) error {
 			return fmt.Errorf("its CRC-32C: %w", err)
 		}
 	}
-	return s.nameRuns(view[b.body:], length-b.body)
+	if err := s.nameRuns(view[b.body:], length-b.body); err != nil || !b.Sparse {
+		return err
+	}
+	if len(view) < length {
+		return format.ErrShort
+	}
+	return s.countSkips(view[b.body:length])
 }
 
 // nameRuns joins the header's runs with the names of their topics, which the records have, and
@@ -174,6 +186,36 @@ func (s *Scanner) addControl(record []byte) error {
 	s.block.Controls = append(s.block.Controls, Control{r.Topic[0], r.Value})
 	if r.Topic[0] == format.TopicTombstone {
 		s.block.Sealed = true
+	}
+	return nil
+}
+
+// countSkips walks over all records of a sparse block, whose skips are those of its topics mixed.
+func (s *Scanner) countSkips(body []byte) error {
+	skips, err := s.block.Skips()
+	if err != nil {
+		return err
+	}
+	for len(body) > 0 {
+		record, n, err := format.ParseRecord(body)
+		if err != nil {
+			return err
+		}
+		body = body[n:]
+		if _, control := record.Control(); control {
+			continue
+		}
+		i := s.runOf(record.Topic)
+		if i < 0 {
+			return format.ErrLength
+		}
+		skip, err := skips.NextSkip()
+		if err != nil {
+			return err
+		}
+		if s.block.Runs[i].Skipped += skip; s.block.Runs[i].Skipped > format.OffsetMax {
+			return format.ErrLength
+		}
 	}
 	return nil
 }
