@@ -33,6 +33,7 @@ var children = map[string]func(args []string) error{
 	"follow":  childFollow,
 	"open":    childOpen,
 	"cursor":  childCursor,
+	"blind":   childBlind,
 }
 
 func TestMain(m *testing.M) {
@@ -59,16 +60,16 @@ func startChild(t testing.TB, mode string, args ...any) *child {
 	return startChildFrom(t, os.Args[0], nil, mode, args...)
 }
 
-// startChildFrom is startChild with a copy of this binary, as another user.
+// startChildFrom is startChild with a copy of this binary, as another user or in a namespace.
 func startChildFrom(
-	t testing.TB, binary string, user *syscall.Credential, mode string, args ...any,
+	t testing.TB, binary string, attr *syscall.SysProcAttr, mode string, args ...any,
 ) *child {
 	t.Helper()
 	cmd := exec.Command(binary)
 	words := strings.TrimSpace(mode + " " + fmt.Sprintln(args...))
 	// A program with the race detector would sleep for a second before it exits.
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", childEnv+"="+words)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	cmd.SysProcAttr = attr
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

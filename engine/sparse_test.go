@@ -46,7 +46,9 @@ func sparseStore(t *testing.T, skips ...uint64) (dir string) {
 	for _, r := range []string{"t4", "u3", "t7"} {
 		records = format.AppendRecord(records, []byte(r[:1]), nil, []byte(r))
 	}
-	runs := []format.Run{{Offset: 3, Records: 2, ValueBytes: 4}, {Offset: 1, Records: 1, ValueBytes: 2}}
+	runs := []format.Run{
+		{Offset: 3, Records: 2, ValueBytes: 4}, {Offset: 1, Records: 1, ValueBytes: 2},
+	}
 	appendRaw(t, segmentPath(dir, 0), sparseBlock(time.Now(), runs, skips, records))
 	l = open(t, dir, engine.Options{})
 	appendTo(t, l, "t", "t8")

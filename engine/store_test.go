@@ -85,8 +85,8 @@ func TestOpenAsNobody(t *testing.T) {
 	closeLog(t, l)
 	ask := func(want string, args ...any) {
 		t.Helper()
-		c := startChildFrom(t, binary, &syscall.Credential{Uid: nobody, Gid: nobody}, "open",
-			append([]any{dir}, args...)...)
+		user := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		c := startChildFrom(t, binary, user, "open", append([]any{dir}, args...)...)
 		if got := c.line(t); !strings.Contains(got, want) {
 			t.Errorf("got %q, want a word about %q", got, want)
 		}
