@@ -29,7 +29,7 @@ func fiveBlocks(t *testing.T) (dir string, bytes []byte, starts []int) {
 }
 
 // checkpointOf is the checkpoint of a store, with a change.
-func checkpointOf(t *testing.T, dir string, change func(c *format.Checkpoint)) []byte {
+func checkpointOf(t testing.TB, dir string, change func(c *format.Checkpoint)) []byte {
 	t.Helper()
 	c, err := format.ParseCheckpoint(readFile(t, filepath.Join(dir, "checkpoint")))
 	if err != nil {
