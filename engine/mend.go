@@ -57,7 +57,7 @@ func (r *repairer) mendSegment(ctx context.Context, order uint32) error {
 		}
 		return err
 	}
-	last := int64(0)
+	last, damaged := int64(0), false
 	s := sweep{
 		seg:  seg,
 		tell: func(int64) {},
@@ -65,8 +65,12 @@ func (r *repairer) mendSegment(ctx context.Context, order uint32) error {
 			if b.Header {
 				last = b.Time
 			}
+			if r.newest(order) {
+				_ = r.table.apply(b, nil) // others may have appended since the first look
+			}
 		},
 		damage: func(d *DamageError) error {
+			damaged = true
 			if !r.canMend(d) {
 				return nil
 			}
@@ -77,7 +81,13 @@ func (r *repairer) mendSegment(ctx context.Context, order uint32) error {
 	if err != nil {
 		return err
 	}
-	return r.mendEnd(seg, end, last)
+	if end.pos, err = r.mendEnd(seg, end, last); err != nil {
+		return err
+	}
+	if r.newest(order) && end.state != "sealed" && (damaged || end.damage != nil) {
+		return r.keepOffsets(seg, end.pos, last)
+	}
+	return nil
 }
 
 // replace puts blocks in the place of damaged bytes.
@@ -90,16 +100,16 @@ func (r *repairer) replace(seg *segment.Segment, pos, end int64, why string) err
 	return nil
 }
 
-// mendEnd mends the end of a segment, before which all is mended. last is the time of the last
-// block that has one.
-func (r *repairer) mendEnd(seg *segment.Segment, e ending, last int64) error {
-	order, newest := seg.Order(), r.newest(seg.Order())
+// mendEnd mends the end of a segment, before which all is mended, and returns where it ends then.
+// last is the time of the last block that has one.
+func (r *repairer) mendEnd(seg *segment.Segment, e ending, last int64) (int64, error) {
+	order := seg.Order()
 	cut := e.state == "torn" || e.state == "sealed" && e.pos < e.size
 	why := "bytes stand behind the end of the segment"
 	switch {
 	case e.damage != nil && segment.CanReplace(e.pos, e.size):
 		if err := r.replace(seg, e.pos, e.size, e.damage.Reason); err != nil {
-			return err
+			return 0, err
 		}
 		e.pos = e.size
 	case e.damage != nil:
@@ -108,23 +118,20 @@ func (r *repairer) mendEnd(seg *segment.Segment, e ending, last int64) error {
 	if cut {
 		kept, err := seg.Repair(r.dir, e.pos)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		r.step(order, e.pos, e.size, why, cutOff, kept)
 	}
-	if !newest && e.state != "sealed" && (e.magic || e.state != "clean") {
+	if !r.newest(order) && e.state != "sealed" && (e.magic || e.state != "clean") {
 		if err := seg.Append(e.pos, [][]byte{sealBlock(last)}, 0, true); err != nil {
-			return err
+			return 0, err
 		}
 		if err := seg.Sync(); err != nil {
-			return err
+			return 0, err
 		}
 		r.step(order, e.pos, e.pos, "it has no tombstone", sealed, "")
 	}
-	if newest && e.damage != nil {
-		return r.keepOffsets(seg, e.pos, last)
-	}
-	return nil
+	return e.pos, nil
 }
 
 // keepOffsets sees to it that the offsets of records that were lost at the end of the log are not

@@ -169,6 +169,13 @@ func repairCases(t testing.TB, dir string, values []string) []repairCase {
 		}), kept: 4096},
 		{name: "the last block", kill: true, spoil: inNewest(spoil(newest[last]+50, newest[last]+51)),
 			lost: [2]int{all - 2, all}, kept: newest[last+1] - newest[last]},
+		{name: "the start of the last block", kill: true,
+			spoil: inNewest(spoil(newest[last], newest[last]+10)),
+			lost:  [2]int{all - 2, all}, kept: newest[last+1] - newest[last]},
+		{name: "the last block before a tombstone", spoil: inNewest(func(b []byte) []byte {
+			tombstone := format.AppendRecord(nil, []byte{format.TopicTombstone}, nil, nil)
+			return append(spoil(newest[last]+50, newest[last]+51)(b), framed(tombstone)...)
+		}), lost: [2]int{all - 2, all}, kept: newest[last+1] - newest[last]},
 		{name: "garbage at the end", spoil: inNewest(func(b []byte) []byte {
 			return append(b, strings.Repeat("garbage ", 9)...)
 		}), kept: 72},
@@ -218,6 +225,10 @@ func TestRepair(t *testing.T) {
 			want := expected(values, c.lost)
 			requireRepaired(t, dir, want)
 
+			// Nothing of it rests on the checkpoint, which may be removed.
+			if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil && c.kept != 6 {
+				t.Fatal(err)
+			}
 			l := open(t, dir, engine.Options{})
 			appendTo(t, l, "t", "later")
 			info, err := l.Topic("t")
@@ -226,9 +237,10 @@ func TestRepair(t *testing.T) {
 			}
 			next := uint64(len(values))
 			if slices.Contains([]string{
-				"a torn end", "a low end", "a half-made newest segment",
+				"a torn end", "a low end", "a half-made newest segment", // were never acknowledged
+				"the last block before a tombstone", // has no room behind it for a note
 			}, c.name) {
-				next = uint64(c.lost[0]) // what is not finished was never acknowledged
+				next = uint64(c.lost[0])
 			}
 			if info.Next != next+1 {
 				t.Errorf("the next offset is %d, want %d", info.Next, next+1)
