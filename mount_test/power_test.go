@@ -61,7 +61,7 @@ var powerLoads = []powerLoadKind{
 	{"mount, always", engine.SyncAlways, viaMount, false},
 }
 
-func viaLibrary(l *powerLoad) { l.run(120) }
+func viaLibrary(l *powerLoad) { l.run(150) }
 func viaMount(l *powerLoad)   { l.runMounted(80) }
 
 // cuts is how often the power is cut in a run of a load.
@@ -70,7 +70,7 @@ func (l *powerLoadKind) cuts(kind *fileSystem) int {
 		return 2000 / len(powerLoads)
 	}
 	if kind.kind == "ext4" {
-		return 150 / len(powerLoads)
+		return 108 / len(powerLoads)
 	}
 	if l.always {
 		return 5
@@ -171,6 +171,7 @@ func (p *powerTest) check(cut powerCut) {
 			p.Fatal(err)
 		}
 	}
+	found := p.indexes()
 	report, err := oracle.Check(p.Context(), p.store(), books, oracle.Options{
 		Acks: acks(p.mode), Engine: powerOptions(p.mode), Damaged: true,
 	})
@@ -180,12 +181,12 @@ func (p *powerTest) check(cut powerCut) {
 	p.run.Count("records checked", int(report.Records))
 	if cut.boot == 0 {
 		p.requireNothingLost(report)
-		return
-	}
-	if err := report.Err(); err != nil {
+	} else if err := report.Err(); err != nil {
 		p.Error(err)
+	} else {
+		p.truth.requirePrefix(p.T, p.store())
 	}
-	p.truth.requirePrefix(p.T, p.store())
+	p.requireBesides(p.load.consumer.bookAt(p.rec.tracePos(cut)), report.Err() == nil, found)
 }
 
 // requireNothingLost checks a store after a power cut of which the machine knows nothing. What was

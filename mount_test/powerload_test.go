@@ -42,6 +42,7 @@ type powerLoad struct {
 	mu        sync.RWMutex // held to write while nobody may append
 	log       *engine.Log
 	producers []*powerProducer
+	consumer  *powerConsumer
 }
 
 type powerProducer struct {
@@ -136,13 +137,16 @@ func (p *powerProducer) step() error {
 		return l.reopen()
 	case dice < 6:
 		return l.tear(p.rand)
-	case dice < 20:
-		return l.startWriteback()
-	case dice < 23:
+	case dice < 25:
+		return l.startWriteback(p.rand)
+	case dice < 28:
 		return p.syncNow()
 	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
+	if p.rand.IntN(4) == 0 {
+		return l.consumer.step()
+	}
 	a := &timed{p: p, sync: p.rand.IntN(12) == 0}
 	if err := p.Append(l.Context(), a); err != nil {
 		return err
@@ -177,11 +181,20 @@ func (l *powerLoad) open() (err error) {
 	return err
 }
 
+// close closes the log, which nobody uses.
+func (l *powerLoad) close() error {
+	err := errors.Join(l.consumer.leave(), l.log.Close())
+	if err == nil {
+		l.consumer.closed()
+	}
+	return err
+}
+
 // reopen ends the log and opens it again: a restart of all processes.
 func (l *powerLoad) reopen() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.log.Close(); err != nil {
+	if err := l.close(); err != nil {
 		return err
 	}
 	return l.open()
@@ -208,15 +221,34 @@ func (l *powerLoad) tear(rnd *rand.Rand) error {
 	return err
 }
 
-// startWriteback has the kernel begin to write what was appended, as it would some seconds later,
-// and without anything being promised by that.
-func (l *powerLoad) startWriteback() error {
+// startWriteback has the kernel begin to write what was appended, a cursor, or an index, or write
+// everything, as it would some seconds later, and without anything being promised by that.
+func (l *powerLoad) startWriteback(rnd *rand.Rand) error {
+	dice := rnd.IntN(10)
+	if besides := l.besides(); dice < 4 && len(besides) > 0 {
+		file, err := os.Open(besides[rnd.IntN(len(besides))])
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		return unix.SyncFileRange(int(file.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+	}
 	segment, err := l.newestSegment()
 	if err != nil {
 		return err
 	}
 	defer segment.Close()
+	if dice == 9 {
+		return unix.Syncfs(int(segment.Fd()))
+	}
 	return unix.SyncFileRange(int(segment.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+}
+
+// besides returns the files of indexes and cursors.
+func (l *powerLoad) besides() []string {
+	indexes, _ := filepath.Glob(filepath.Join(l.store, "index", "*")) // of a pattern that is sound
+	cursors, _ := filepath.Glob(filepath.Join(l.store, "cursors", "*", "*"))
+	return append(indexes, cursors...)
 }
 
 func (l *powerLoad) newestSegment() (file *os.File, err error) {
@@ -243,8 +275,9 @@ func (l *powerLoad) run(steps int) {
 		l.Fatal(err)
 	}
 	plan := oracle.Plan{
-		Seed: l.rand.Uint64(), Topics: []string{"a", "b"}, Keyed: true, RecordsMax: 4, BytesMax: 60_000,
+		Seed: l.rand.Uint64(), Topics: []string{"a", "b"}, Keyed: true, RecordsMax: 6, BytesMax: 60_000,
 	}
+	l.consumer = newPowerConsumer(l)
 	var wg sync.WaitGroup
 	failures := make([]error, 2)
 	for i := range failures {
@@ -256,7 +289,7 @@ func (l *powerLoad) run(steps int) {
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(append(failures, l.log.Close())...); err != nil {
+	if err := errors.Join(append(failures, l.close())...); err != nil {
 		l.Fatal(err)
 	}
 }
@@ -267,7 +300,8 @@ func (l *powerLoad) runMounted(steps int) {
 	l.Helper()
 	m := mountOn(l.T, l.store, "segment_size=64k", "sync="+l.mode.String())
 	m.mkdir("a")
-	plan := oracle.Plan{Seed: l.rand.Uint64(), Topics: []string{"a"}, RecordsMax: 4}
+	l.consumer = newPowerConsumer(l)
+	plan := oracle.Plan{Seed: l.rand.Uint64(), Topics: []string{"a"}, RecordsMax: 6}
 	for name, flag := range map[string]int{"plain": 0, "direct": unix.O_DSYNC} {
 		file, err := os.OpenFile(m.path("a/append"), os.O_WRONLY|os.O_APPEND|flag, 0)
 		if err != nil {
@@ -278,12 +312,23 @@ func (l *powerLoad) runMounted(steps int) {
 			if err := p.writeLines(file, flag != 0, n%10 == 9); err != nil {
 				l.Fatal(err)
 			}
+			if err := l.consumer.stepMounted(m, l.records()); err != nil {
+				l.Fatal(err)
+			}
 		}
 		if err := file.Close(); err != nil {
 			l.Fatal(err)
 		}
 	}
 	m.unmount()
+}
+
+// records is how many records the producers have appended.
+func (l *powerLoad) records() (n uint64) {
+	for _, p := range l.producers {
+		n += p.Next()
+	}
+	return n
 }
 
 // writeLines writes to a file of a mount, which has O_DSYNC or calls fsync(2) if asked to.

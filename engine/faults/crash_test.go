@@ -127,7 +127,7 @@ func (c *crashes) play() {
 type mark struct {
 	sizes  map[string]int64 // of the ledgers
 	books  *oracle.Books    // with as much of them
-	cursor cursorBook
+	cursor oracle.CursorBook
 }
 
 // mark notes which acknowledgements count from now on.
@@ -225,7 +225,7 @@ func (c *crashes) checkImage(dir string, image crashImage) (err error) {
 		err = report.Err()
 	}
 	if err == nil && (image.Has("index/segment0") || c.script.cursor) {
-		err = c.checkBesides(context.Background(), dir, opts.Engine, &mark.cursor)
+		err = checkBesides(context.Background(), dir, opts.Engine, mark.cursor)
 	}
 	if err == nil {
 		c.outcomes.Store(out, true)

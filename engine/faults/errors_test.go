@@ -265,7 +265,7 @@ func (p *player) appendHealed() error {
 // requireCursor looks where the cursor stands, if there is one for sure.
 func (p *player) requireCursor() error {
 	b := &p.cursorBook
-	if !b.made {
+	if !b.Made {
 		return nil
 	}
 	_ = p.leaveCursor() // it may have met the fault, and says so
@@ -273,9 +273,9 @@ func (p *player) requireCursor() error {
 	if err != nil {
 		return fmt.Errorf("the cursor when the fault is gone: %w", err)
 	}
-	if got := cursor.Next(); got < b.least || got > b.most {
+	if got := cursor.Next(); got < b.Least || got > b.Most {
 		return fmt.Errorf("the cursor is at %d, want %d, which was acknowledged, to %d",
-			got, b.least, b.most)
+			got, b.Least, b.Most)
 	}
 	return nil
 }

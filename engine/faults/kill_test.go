@@ -96,7 +96,7 @@ func (k *kills) test() {
 // left is what counts after a kill.
 type left struct {
 	ledgers []oracle.Ledger
-	cursor  cursorBook
+	cursor  oracle.CursorBook
 }
 
 // left returns what counts after that many events.
@@ -151,7 +151,7 @@ func inheritsCursor() step {
 		if err := makesCursor()(p); !errors.Is(err, engine.ErrCursorExists) {
 			return err
 		}
-		p.cursorBook.made = true
+		p.cursorBook.Made = true
 		return nil
 	}
 }
@@ -184,7 +184,7 @@ func (k *kills) checkIn(
 		err = report.Err()
 	}
 	if err == nil && (image.Has("index/segment0") || k.script.cursor) {
-		err = k.checkBesides(ctx, dir, opts.Engine, &left.cursor)
+		err = checkBesides(ctx, dir, opts.Engine, left.cursor)
 	}
 	return err
 }

@@ -68,7 +68,7 @@ type player struct {
 	logs       []*engine.Log
 	producers  map[string]*oracle.Producer
 	cursor     *engine.Cursor // of the log that was opened last, nil if it has not been taken
-	cursorBook cursorBook
+	cursorBook oracle.CursorBook
 	powered    bool // no power cut comes: what a cursor has acknowledged counts in every mode
 }
 
@@ -300,6 +300,7 @@ func crash(dir string) error {
 func (s *script) newPlayer(work string, mode engine.SyncMode, seed uint64) (*player, error) {
 	p := &player{
 		dir: filepath.Join(work, "store"), ledgers: filepath.Join(work, "ledgers"), seed: seed,
+		cursorBook: oracle.CursorBook{Topic: cursorTopic, Name: cursorName},
 		opts: engine.Options{
 			SegmentBytes: segmentBytes, Sync: mode, SyncInterval: engine.SyncIntervalMax,
 			LockTimeout: time.Minute,

@@ -19,6 +19,9 @@
 //
 // An append that was neither acknowledged nor refused may be there or not, as a whole.
 //
+// CheckCursor and CheckSeeks look at what stands beside the log: where a cursor stands, compared
+// with its CursorBook, and what readers find that go by the topic indexes.
+//
 // What is to be tested is the file system's and the kernel's work too, so the parts can run as
 // processes of their own: Launch starts a test binary, whose TestMain calls RunJob, as a producer,
 // a consumer, or the fresh reader that checks.
