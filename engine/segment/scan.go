@@ -97,14 +97,6 @@ func (s *Scanner) Next() (*Block, error) {
 	if s.sealed || s.pos >= s.limit {
 		return nil, io.EOF
 	}
-	if s.pos == 0 {
-		if err := s.skipMagic(); err != nil {
-			return nil, s.cutOff(err)
-		}
-		if s.pos >= s.limit {
-			return nil, io.EOF
-		}
-	}
 	if err := s.find(); err != nil {
 		return nil, err
 	}
@@ -120,28 +112,45 @@ func (s *Scanner) Next() (*Block, error) {
 
 // find decodes the block at s.pos, and otherwise decides what stands there.
 func (s *Scanner) find() error {
-	err := s.parse(s.pos)
+	err := s.look()
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	// What was read ahead may be older than the signal: only a second look counts.
-	pos := s.pos
 	s.win.drop()
-	if err = s.parse(pos); err == nil {
+	if err = s.look(); err == nil {
 		return nil
 	}
+	pos := s.pos
 	err = s.stop(err)
+	// If it is asked for again something else may stand there: half of this and half of that could
+	// look like a block.
+	s.win.drop()
 	if !errors.Is(err, ErrDamaged) {
 		return err
 	}
 	// It seems damaged by what stands behind it. But that may have been written after it was looked
 	// at, and then it had been finished, or repaired, before.
-	s.win.drop()
-	if s.parse(pos) == nil {
-		s.pos = pos
+	behind := s.pos
+	s.pos = pos
+	if s.look() == nil {
 		return nil
 	}
+	s.pos = behind
 	return err
+}
+
+// look decodes the block at s.pos, or behind the magic.
+func (s *Scanner) look() error {
+	if s.pos == 0 {
+		if err := s.skipMagic(); err != nil {
+			return err
+		}
+		if s.pos >= s.limit {
+			return io.EOF
+		}
+	}
+	return s.parse(s.pos)
 }
 
 // adapt reads further ahead as long as blocks are small or read whole.

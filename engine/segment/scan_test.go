@@ -181,6 +181,39 @@ func TestScannerGoesOnWhenTheFileChanges(t *testing.T) {
 	requireWalk(t, walkOn(t, scan), []string{"c"}, io.EOF)
 }
 
+// What a producer that died has left is looked at and removed, and something else is written there
+// before the scanner looks again: nothing of it is taken for what stands there now.
+func TestScannerForgetsATornTail(t *testing.T) {
+	tombstone := tombstoneBlock(2)
+	// As long as the tombstone, and with the same length in its start record.
+	torn := bareBlock("t", strings.Repeat("x", len(tombstone)-len(bareBlock("t", ""))))
+	tests := []struct {
+		name                 string
+		sound, torn, instead []byte
+		values               []string
+	}{
+		{"the tombstone in its place", image(block(1, "t", "a")), torn[:len(torn)-1], tombstone, nil},
+		{"another block in its place", image(block(1, "t", "a")), torn[:20], block(2, "t", "b"),
+			[]string{"b"}},
+		{"one of Puro's, in an empty segment", nil, bareBlock("t", "never")[:28],
+			image(block(2, "t", "b")), []string{"b"}},
+		{"one of ours, in an empty segment", nil, image(lowBlock(1, "t", "never")),
+			image(block(2, "t", "b")), []string{"b"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, s := openImage(t, join(tt.sound, tt.torn))
+			scan := segment.NewScanner(s, 0, segment.NoLimit)
+			before := walkOn(t, scan)
+			if !errors.Is(before.end, segment.ErrTorn) && !errors.Is(before.end, segment.ErrLow) {
+				t.Fatalf("got the end %v, want a torn one", before.end)
+			}
+			writeFile(t, dir, segment.Name(0), join(tt.sound, tt.instead))
+			requireWalk(t, walkOn(t, scan), tt.values, io.EOF)
+		})
+	}
+}
+
 // Whatever the window's size and wherever in it a block starts, the same is read: small blocks
 // around one that reaches over the edges of pages and windows.
 func TestScannerAtEveryAlignment(t *testing.T) {
