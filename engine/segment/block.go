@@ -62,7 +62,7 @@ const headBytes = 512
 // checkEnd did not read whole.
 func (s *Scanner) parseInside(length int) error {
 	n := length
-	if !s.win.has(s.block.Pos, length) {
+	if !s.Full && !s.win.has(s.block.Pos, length) {
 		n = min(n, headBytes)
 	}
 	view, err := s.view(s.block.Pos, n)

@@ -3,6 +3,7 @@ package segment_test
 import (
 	"bytes"
 	"errors"
+	"runtime/metrics"
 	"testing"
 
 	"purofs/engine/format"
@@ -10,7 +11,8 @@ import (
 )
 
 // FuzzScanSegment: whatever bytes a segment holds, a scan comes to an end, and each block that it
-// returns, or damaged place that it tells of, is a part of the bytes behind the one before it.
+// returns, or damaged place that it tells of, is a part of the bytes behind the one before it. What
+// the bytes say of their own length makes nobody take memory for it.
 func FuzzScanSegment(f *testing.F) {
 	whole := image(block(1, "t", "first", "one"), block(2, "u", "second"), tombstoneBlock(3))
 	f.Add(whole)
@@ -20,7 +22,12 @@ func FuzzScanSegment(f *testing.F) {
 	f.Add(join(bareBlock("t", "first", "one"), bareBlock("u", "second")))
 	f.Add(join(whole[:20], bytes.Repeat([]byte{0xa5}, 100), whole[20:]))
 	f.Add(image(block(1, "t", string(whole)), lowBlock(2, "t", "low")))
+	// Starts of blocks of 64 MiB, which are not there: alone, and behind damage.
+	endless := raise(format.AppendStart(nil, format.BlockBytesMax-format.EndBytes))
+	f.Add(image(endless))
+	f.Add(image(block(1, "t", "a"), []byte("damage"), endless, []byte("and more"), endless))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		before := allocated()
 		for _, full := range []bool{false, true} {
 			for _, limit := range []int64{int64(len(b)), segment.NoLimit} {
 				scan := segment.NewScannerOf(bytes.NewReader(b), 0, 0, limit)
@@ -29,7 +36,20 @@ func FuzzScanSegment(f *testing.F) {
 				scan.Release()
 			}
 		}
+		if got, most := allocated()-before, uint64(scanBytesMax+64*len(b)); got > most {
+			t.Fatalf("scanning %d bytes took %d bytes of memory, at most %d are right", len(b), got, most)
+		}
 	})
+}
+
+// scanBytesMax is for the windows of the four scans, and what each of them searches with.
+const scanBytesMax = 8 << 20
+
+// allocated is how many bytes of memory this process has ever asked for.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // requireInside scans to the end. Each step moves the scanner on by a byte at least.

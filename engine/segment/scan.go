@@ -234,11 +234,12 @@ func (s *Scanner) parse(pos int64) error {
 // whole block, if that was read.
 func (s *Scanner) checkEnd(pos int64, length int) (whole []byte, err error) {
 	var tail []byte
-	if s.Full || length <= s.win.ahead {
+	if length <= s.win.ahead {
 		whole, err = s.win.view(pos, length+format.EndBytes)
 		tail = whole[min(length, len(whole)):]
 	} else {
-		// Far away: moving the window there and back would read twice what is needed.
+		// Far away: moving the window there and back would read twice what is needed. And memory for
+		// the whole block is taken only when it is known to be there.
 		var far [format.EndBytes]byte
 		var n int
 		if n, err = s.seg.ReadAt(far[:], pos+int64(length)); errors.Is(err, io.EOF) {
