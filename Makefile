@@ -50,6 +50,8 @@ test: deps ## run every test with the race detector, real mounts included
 	go test -race -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./...
 	@echo 'once more, a hundred thousand states of the disk, which the race detector has no time for:'
 	go test -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./engine/faults
+	@echo 'and every bit of a segment:'
+	go test -timeout 30m -run '^TestEveryBitFlipped$$' $(TESTFLAGS) ./engine/segment
 
 .PHONY: torture
 torture: deps ## run the fault campaign at its big sizes, for hours; TORTURE=Kill narrows it

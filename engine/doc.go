@@ -24,8 +24,8 @@
 //   - Anything on network file systems, whose locks can be lost: such a store is refused.
 //   - Safety from programs that write to the directory without the locks, and from disks that say
 //     something is stored when it is not.
-//   - That each damaged byte is found in blocks that Puro wrote: they have a CRC-8 only, which
-//     misses one in 256. Ours have a CRC-32C.
+//   - That damage is found in blocks that Puro wrote: they have a check of one byte for each record
+//     only, which in a record of 10 kB misses half of it. Ours have a CRC-32C.
 //
 // # The life of an append
 //

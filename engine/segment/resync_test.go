@@ -1,9 +1,7 @@
 package segment_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -78,50 +76,4 @@ func requireOnly(t *testing.T, bytes []byte, values ...string) walk {
 		t.Fatalf("got the records %.200q, want %q", w.values, values)
 	}
 	return w
-}
-
-// Every bit of a segment, one after the other: never a record that was not written, and only those
-// of the block that it hit are missing.
-func TestEveryBitFlipped(t *testing.T) {
-	headers := image(block(1, "t", "first", "one"), block(2, "t", "second"), block(3, "t", "third"))
-	bare := join(bareBlock("t", "first", "one"), bareBlock("t", "second"), bareBlock("t", "third"))
-	for name, bytes := range map[string][]byte{"headers": headers, "of Puro": bare} {
-		t.Run(name, func(t *testing.T) {
-			dir, s := openImage(t, bytes)
-			flipped := append([]byte(nil), bytes...)
-			for bit := range 8 * len(bytes) {
-				flipped[bit/8] ^= 1 << (bit % 8)
-				writeFile(t, dir, segment.Name(0), flipped)
-				checkFlip(t, s, bit, int64(len(bytes)))
-				flipped[bit/8] ^= 1 << (bit % 8)
-			}
-		})
-	}
-}
-
-func checkFlip(t *testing.T, s *segment.Segment, bit int, size int64) {
-	t.Helper()
-	written := []string{"first", "one", "second", "third"}
-	for _, limit := range []int64{size, segment.NoLimit} {
-		w := walkAll(t, s, true, limit)
-		lost := 0
-		for _, v := range written {
-			if len(w.values) > 0 && w.values[0] == v {
-				w.values = w.values[1:]
-			} else {
-				lost++
-			}
-		}
-		if len(w.values) > 0 {
-			t.Errorf("byte %d bit %d: records that were never written, or not in order: %q",
-				bit/8, bit%8, w.values)
-		}
-		if lost > 2 {
-			t.Errorf("byte %d bit %d: %d records lost, by one block: %v, %v",
-				bit/8, bit%8, lost, w.damage, w.end)
-		}
-		if limit == size && lost > 0 && len(w.damage) == 0 || !errors.Is(w.end, io.EOF) && limit == size {
-			t.Errorf("byte %d bit %d: %d lost, damage %v, end %v", bit/8, bit%8, lost, w.damage, w.end)
-		}
-	}
 }

@@ -1,0 +1,7 @@
+//go:build race
+
+package segment_test
+
+// raceStride is of how many flipped bits one is tried under the race detector, which is that slow
+// and has nothing to find here.
+const raceStride = 16
