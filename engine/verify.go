@@ -80,6 +80,8 @@ type verifier struct {
 	// damaged places so far, and seen is what it was at each topic's last block.
 	lost int
 	seen map[*topicState]int
+	// based tells whether all topics are known: from the first segment on, or since a segment header.
+	based bool
 }
 
 func newVerifier(progress func(done, total int64)) *verifier {
@@ -108,6 +110,7 @@ func (v *verifier) run(ctx context.Context, root *disk.Dir) error {
 	if err != nil {
 		return err
 	}
+	v.based = orders[0] == 0
 	for i, order := range orders {
 		if i > begun && v.report.Tail != "sealed" {
 			v.note("%s holds no block, and %s has no tombstone: it is not in use yet",
@@ -187,6 +190,7 @@ func (v *verifier) block(order uint32, b *segment.Block, wrong error) {
 				segment.Name(order), b.Pos, b.End, format.LostNote(c.Value))
 		}
 	}
+	v.goesOn(order, b)
 	refused := v.table.apply(b, func(t *topicState, run segment.Run) {
 		v.report.Records += int64(run.Records)
 		jumps := b.Header && t.exists && run.Offset != t.Next
@@ -204,6 +208,44 @@ func (v *verifier) block(order uint32, b *segment.Block, wrong error) {
 	if wrong != nil {
 		v.damaged(problemWrong, &DamageError{
 			Segment: order, Pos: b.Pos, End: b.End, Reason: wrong.Error()})
+	}
+}
+
+// goesOn holds the header of a segment against what the segments before have: it would cover up
+// that some of it is missing. Topics may be further only if there was damage since their last
+// block, or if the segments before were removed. Where nothing stands beside the header, Repair has
+// noted with it that offsets are used whose records are lost, and whose bytes may be gone.
+func (v *verifier) goesOn(order uint32, b *segment.Block) {
+	for _, c := range b.Controls {
+		if c.Kind != format.TopicSegmentHeader {
+			continue
+		}
+		h, err := format.ParseSegmentHeader(c.Value)
+		if err != nil {
+			continue // which apply tells of
+		}
+		noted := len(b.Runs) == 0 && len(b.Controls) == 1
+		jumps, first := 0, ""
+		for i := range h.Topics {
+			t := v.table.get([]byte(h.Topics[i].Name))
+			next := h.Topics[i].Next
+			if next < t.Next || next > t.Next && v.based && !noted && v.seen[t] == v.lost {
+				if jumps++; jumps == 1 {
+					first = fmt.Sprintf("its segment header has topic %.64q go from %d to %d",
+						t.Name, t.Next, next)
+				}
+			}
+			if v.lost > 0 {
+				v.seen[t] = v.lost // what was lost until now, the header accounts for
+			}
+		}
+		if jumps > 1 {
+			first += fmt.Sprintf(" (and so of %d more)", jumps-1)
+		}
+		if jumps > 0 {
+			v.damaged(problemWrong, &DamageError{Segment: order, Pos: b.Pos, End: b.End, Reason: first})
+		}
+		v.based = v.based || !noted
 	}
 }
 

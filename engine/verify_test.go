@@ -84,6 +84,80 @@ func TestVerifyBlamesAJumpOnTheDamageBefore(t *testing.T) {
 	}
 }
 
+// A segment header says where each topic goes on. It does not cover up that records are missing
+// before it, unless something else tells why: damage, a repair, older segments that were removed.
+func TestVerifyHoldsSegmentHeadersAgainstWhatIsBefore(t *testing.T) {
+	seal := framed(append(format.AppendHeader(nil, 2, nil, tombstone), tombstone...))
+	run := format.Run{Records: 1, ValueBytes: 5}
+	first := slices.Concat(format.Magic[:], blockOf(1, run, "first"))
+	header := func(order uint32, alone bool, topics ...format.TopicState) []byte {
+		h := &format.SegmentHeader{Order: order, Time: 3, Topics: topics}
+		body := format.AppendRecord(nil, []byte{format.TopicSegmentHeader}, nil,
+			format.AppendSegmentHeader(nil, h))
+		var runs []format.Run
+		if !alone {
+			body = format.AppendRecord(body, []byte("t"), nil, []byte("second"))
+			runs = []format.Run{{Offset: topics[0].Next, Records: 1, ValueBytes: 6}}
+		}
+		return framed(append(format.AppendHeader(nil, 3, runs, body), body...))
+	}
+	at := func(name string, next uint64) format.TopicState {
+		return format.TopicState{Name: name, Next: next}
+	}
+	run = format.Run{Offset: 1, Records: 1, ValueBytes: 4}
+	damaged := slices.Concat(first, blockOf(2, run, "more"))
+	damaged[len(damaged)-format.EndBytes-1] ^= 1
+	for _, c := range []struct {
+		name     string
+		segments [][]byte
+		want     string // empty: sound, or what damage says
+	}{
+		{"true", [][]byte{slices.Concat(first, seal), header(1, false, at("t", 1))}, ""},
+		{"a gap", [][]byte{slices.Concat(first, seal), header(1, false, at("t", 3))},
+			`its segment header has topic "t" go from 1 to 3`},
+		{"an offset twice", [][]byte{slices.Concat(first, seal), header(1, false, at("t", 0))},
+			`its segment header has topic "t" go from 1 to 0`},
+		{"a topic that was never seen", [][]byte{slices.Concat(first, seal),
+			header(1, false, at("t", 1), at("u", 1), at("v", 2))},
+			`its segment header has topic "u" go from 0 to 1 (and so of 1 more)`},
+		{"behind damage", [][]byte{slices.Concat(damaged, seal), header(1, false, at("t", 2))},
+			"its CRC-32C"},
+		{"behind damage, and before a gap", [][]byte{slices.Concat(damaged, seal),
+			slices.Concat(header(1, false, at("t", 2), at("u", 5)), seal),
+			header(2, false, at("t", 3), at("u", 7))},
+			`its CRC-32C; its segment header has topic "u" go from 5 to 7`},
+		{"older ones removed", [][]byte{nil, header(1, false, at("t", 3))}, ""},
+		{"older ones removed before a gap", [][]byte{nil,
+			slices.Concat(header(1, false, at("t", 3)), seal), header(2, false, at("t", 9))},
+			`its segment header has topic "t" go from 4 to 9`},
+		{"noted by a repair", [][]byte{slices.Concat(first, header(0, true, at("t", 3)),
+			blockOf(4, format.Run{Offset: 3, Records: 1, ValueBytes: 1}, "x"))}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := storeOf(t, c.segments...)
+			if c.segments[0] == nil {
+				if err := os.Remove(segmentPath(dir, 0)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			report, err := engine.Verify(context.Background(), dir, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, d := range report.Damage {
+				reason, _, _ := strings.Cut(d.Reason, ": the check")
+				got = append(got, reason)
+			}
+			if strings.Join(got, "; ") != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+var tombstone = format.AppendRecord(nil, []byte{format.TopicTombstone}, nil, nil)
+
 // What stands where a segment should be, and is none, does not keep Verify from the others.
 func TestVerifyTellsOfWhatIsNoSegment(t *testing.T) {
 	dir := newStore(t)
