@@ -156,7 +156,7 @@ func segmentsChanged(events []byte) bool {
 
 // fireAll wakes everybody. Log.mu is held.
 func (l *Log) fireAll() {
-	for _, t := range l.table.topics {
+	for t := range l.watched {
 		l.fire(t, true)
 	}
 }

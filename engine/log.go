@@ -52,8 +52,9 @@ type Log struct {
 	lastTime int64            // of the newest block
 	handles  map[uint32]*handle
 	bases    map[uint32]*base
-	due      []func() // wakes to call once mu is free
-	waiting  int      // watches
+	due      []func()                 // wakes to call once mu is free
+	waiting  int                      // watches
+	watched  map[*topicState]struct{} // topics that have some
 	follower follower
 	troubles troubles
 }
@@ -79,6 +80,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Log, error) {
 		places:  places{span: index.SpanBytes},
 	}
 	l.table.topics = make(map[string]*topicState)
+	l.watched = make(map[*topicState]struct{})
 	l.keys.bytesMax, l.keys.topics = KeyTablesBytesMax, make(map[string]*keyTable)
 	if err := l.open(ctx, dir); err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", dir, err)

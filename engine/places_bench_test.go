@@ -156,7 +156,8 @@ func readTopic(b *testing.B, l *engine.Log, topic string, records int) {
 	}
 }
 
-// BenchmarkManyTopics appends to the topics of a log in turn, a record a call, and lists them.
+// BenchmarkManyTopics appends to the topics of a log in turn, a record a call, changes them, and
+// lists them.
 func BenchmarkManyTopics(b *testing.B) {
 	for _, topics := range []int{1, 10_000} {
 		b.Run(fmt.Sprintf("topics=%d/append", topics), func(b *testing.B) {
@@ -168,6 +169,17 @@ func BenchmarkManyTopics(b *testing.B) {
 				batch.Reset()
 				batch.Add(topicNames[n%topics], nil, value)
 				if err := l.Append(context.Background(), &batch); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+		})
+		b.Run(fmt.Sprintf("topics=%d/change", topics), func(b *testing.B) {
+			l := openTopics(b, topics)
+			attr := engine.TopicAttr{Mode: 0o755}
+			n := 0
+			for b.Loop() {
+				if err := l.SetTopic(context.Background(), topicNames[n%topics], attr); err != nil {
 					b.Fatal(err)
 				}
 				n++

@@ -23,6 +23,7 @@ func (l *Log) Watch(topic string, next uint64, wake func()) (stop func() bool) {
 		w.topic = l.table.get([]byte(topic))
 		w.place = len(w.topic.watches)
 		w.topic.watches = append(w.topic.watches, w)
+		l.watched[w.topic] = struct{}{}
 		l.waiting++
 		if w.topic.Next > next || w.topic.Deleted {
 			l.fire(w.topic, w.topic.Deleted)
@@ -53,6 +54,9 @@ func (l *Log) removeWatch(w *watch) {
 	last.place = w.place
 	watches[len(watches)-1] = nil
 	w.topic.watches = watches[:len(watches)-1]
+	if len(w.topic.watches) == 0 {
+		delete(l.watched, w.topic)
+	}
 	w.place = -1
 	l.waiting--
 }
@@ -69,8 +73,8 @@ func (l *Log) fire(t *topicState, all bool) {
 
 // fireDeleted wakes those who wait at a topic that is gone.
 func (l *Log) fireDeleted() {
-	for _, t := range l.table.topics {
-		if t.Deleted && len(t.watches) > 0 {
+	for t := range l.watched {
+		if t.Deleted {
 			l.fire(t, true)
 		}
 	}
