@@ -147,6 +147,8 @@ func TestHoles(t *testing.T) {
 		} else {
 			want(t, report, oracle.Lost)
 		}
+		want(t, b.check(oracle.Options{Acks: oracle.AcksNone, Holes: true}))
+		want(t, b.check(oracle.Options{Holes: true}), oracle.Lost) // for it counts
 	}
 }
 

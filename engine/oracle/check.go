@@ -34,6 +34,9 @@ type Options struct {
 	OtherTopics []string
 	// Engine is how the store is opened.
 	Engine engine.Options
+	// Holes says that what does not count may be missing before what is there. That is for a disk that
+	// loses its power and a machine that knows nothing of it: then no end is cut off.
+	Holes bool
 	// Damaged is for power cuts: the store is not verified before it is opened, for opening removes
 	// what they leave at the end, and makes the store if they left none.
 	Damaged bool
