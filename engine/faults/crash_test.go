@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,12 +35,16 @@ func TestCrashStates(t *testing.T) {
 		rounds = 1
 	}
 	for round := range rounds {
+		played := scripts
+		if round == 0 || oracle.Torture() {
+			played = slices.Concat(scripts, powerScripts)
+		}
 		for mode := engine.SyncInterval; mode <= engine.SyncFlip; mode++ {
-			for i := range scripts {
+			for i := range played {
 				c := &crashes{
-					run: run, script: &scripts[i], mode: mode, seed: run.Seed + uint64(round), random: 40,
+					run: run, script: &played[i], mode: mode, seed: run.Seed + uint64(round), random: 40,
 				}
-				t.Run(fmt.Sprintf("%v/%s", mode, scripts[i].name), c.test)
+				t.Run(fmt.Sprintf("%v/%s", mode, played[i].name), c.test)
 				run.Count("states", c.states)
 			}
 		}
