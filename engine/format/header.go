@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 )
 
 // On disk, never change.
@@ -211,4 +212,34 @@ func AppendHeader(b []byte, time int64, runs []Run, pieces ...[]byte) []byte {
 	binary.BigEndian.PutUint32(b[value+headerCRCOffset:], crc)
 	b[check] = fold(c, crc8(0, b[value:]))
 	return b
+}
+
+// HeaderSpoiled tells whether a block's records b, which do not begin with a header, do so but for
+// one wrong bit in what frames it, or in its version. The check of a byte that stands before them
+// may miss that, and then the header would be a record like others, and the block one of Puro's.
+func HeaderSpoiled(b []byte) bool {
+	const framing = 1<<24 | TopicHeader<<16 | 0<<8 | headerVersion
+	near := false
+	for length := 1; length <= frameVarintBytesMax; length++ {
+		if at := 1 + length; at+4 <= len(b) {
+			near = near || bits.OnesCount32(binary.BigEndian.Uint32(b[at:])^framing) <= 1
+		}
+	}
+	if !near {
+		return false
+	}
+	// The window that b is a part of is nobody else's.
+	for at := 1; at < min(len(b), headerFramingBytes+frameVarintBytesMax); at++ {
+		for bit := range 8 {
+			b[at] ^= 1 << bit
+			var h Header
+			n, err := h.Read(b)
+			whole := err == nil && n > 0 && h.CheckCRC(b[n:]) == nil
+			b[at] ^= 1 << bit
+			if whole {
+				return true
+			}
+		}
+	}
+	return false
 }

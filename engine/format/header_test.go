@@ -1,6 +1,7 @@
 package format_test
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"reflect"
@@ -189,5 +190,39 @@ func TestHeaderCutAnywhere(t *testing.T) {
 		if !errors.Is(err, want) {
 			t.Errorf("%d bytes: got %v, want %v", n, err, want)
 		}
+	}
+}
+
+// One wrong bit in what frames a header, or in its version, is told by the CRC-32C where the check
+// of a byte misses it, whatever bit it is, and however long the header. What is not a header is
+// none.
+func TestHeaderSpoiled(t *testing.T) {
+	for _, topics := range []int{0, 1, 40, 2000} {
+		body := format.AppendRecord(nil, []byte("t"), []byte("key"), []byte("value"))
+		b := append(format.AppendHeader(nil, 1<<60, make([]format.Run, topics), body), body...)
+		record, n, err := format.ParseRecord(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		version := n - len(record.Value)
+		for bit := 8; bit < 8*(version+1); bit++ {
+			b[bit/8] ^= 1 << (bit % 8)
+			before := bytes.Clone(b)
+			if !format.HeaderSpoiled(b) {
+				t.Errorf("%d topics: byte %d bit %d is not told", topics, bit/8, bit%8)
+			}
+			if !bytes.Equal(b, before) {
+				t.Fatalf("byte %d bit %d: the bytes were changed", bit/8, bit%8)
+			}
+			b[bit/8] ^= 1 << (bit % 8)
+		}
+		b[len(b)-1] ^= 1 // then it is not that bit alone
+		b[version] ^= 1
+		if format.HeaderSpoiled(b) {
+			t.Errorf("%d topics: a header that has more wrong with it is told of", topics)
+		}
+	}
+	if b := format.AppendRecord(nil, []byte{'$'}, nil, []byte("\x01")); format.HeaderSpoiled(b) {
+		t.Errorf("a record is told of")
 	}
 }

@@ -105,6 +105,9 @@ func (s *Scanner) decode(view []byte, length int) error {
 		if len(view) < length {
 			return format.ErrShort
 		}
+		if format.HeaderSpoiled(view[b.body:length]) {
+			return errors.New("a bit of its header is wrong")
+		}
 		return s.countRecords(view[b.body:])
 	}
 	b.body += n
