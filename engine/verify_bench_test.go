@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"purofs/engine"
 	"purofs/engine/format"
@@ -33,15 +36,29 @@ func BenchmarkVerify(b *testing.B) {
 			dir := benchStore(b, blocks, shape.topics, shape.records, shape.len, shape.bare)
 			b.ReportAllocs()
 			b.ResetTimer()
+			before, looked := processorTime(b), int64(0)
 			for range b.N {
 				report, err := engine.Verify(context.Background(), dir, nil)
 				if err != nil || !report.Sound() || report.Records != int64(blocks*shape.records) {
 					b.Fatalf("got %+v, %v, want a sound store of %d blocks", report, err, blocks)
 				}
 				b.SetBytes(report.Bytes)
+				looked += report.Bytes
 			}
+			b.ReportMetric(float64(looked)/1e6/(processorTime(b)-before).Seconds(), "MB/cpu-s")
 		})
 	}
+}
+
+// processorTime is how long the processors have worked for this process. Where other work is on the
+// machine it tells more than the time that passed.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var use unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &use); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
 // benchStore makes a store of equal blocks; bare ones have no header.
