@@ -40,8 +40,8 @@ func childWrite(args []string) error {
 }
 
 // childProduce appends numbered lines, a write each, and prints the number of each that it knows to
-// be stored: FILE NAME COUNT, or FILE NAME to go on until a write fails. It waits for a line of
-// input before it begins.
+// be stored: FILE NAME COUNT, or FILE NAME to go on until a write fails. It says that it is ready,
+// and waits for a line of input before it begins.
 func childProduce(args []string) error {
 	count := -1
 	if len(args) > 2 {
@@ -54,6 +54,7 @@ func childProduce(args []string) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("ready")
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 		return err
 	}

@@ -25,7 +25,9 @@ func TestDaemonIsKilled(t *testing.T) {
 	producers := make([]*process, writers)
 	for i := range producers {
 		producers[i] = start(t, child("produce", m.path("t/append"), string(rune('a'+i))))
+		producers[i].wantLines("ready")
 		producers[i].say("go")
+		producers[i].wantLines("0")
 	}
 	reader := m.start(`cat t/stream`)
 	for range 2000 {
