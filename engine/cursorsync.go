@@ -58,7 +58,7 @@ func (s *cursorSyncs) run() (err error) {
 		err = errors.Join(err, f.Datasync())
 		s.mu.Lock()
 		f.syncing = false
-		if f.closed {
+		if f.closed && s.due[f.inode] != f { // otherwise it was written meanwhile
 			err = errors.Join(err, f.Close())
 		}
 	}

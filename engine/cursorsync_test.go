@@ -138,6 +138,48 @@ func TestCursorIsSyncedInTime(t *testing.T) {
 	}
 }
 
+// A pause stops the first sync of a cursor until it may go on.
+type pause struct {
+	diary
+	once    sync.Once
+	reached chan struct{}
+	goOn    chan struct{}
+}
+
+func (p *pause) Before(op *disk.Op) error {
+	if op.Kind == disk.OpDatasync && p.isCursor(op.Path) {
+		p.once.Do(func() {
+			close(p.reached)
+			<-p.goOn
+		})
+	}
+	return p.diary.Before(op)
+}
+
+// A cursor that is moved, and given back, while its file is being synced is synced once more: the
+// position came too late for the sync that was under way.
+func TestCursorMovedDuringItsSync(t *testing.T) {
+	p := &pause{reached: make(chan struct{}), goOn: make(chan struct{})}
+	goOn := sync.OnceFunc(func() { close(p.goOn) })
+	l := open(t, newStore(t), engine.Options{SyncInterval: engine.SyncIntervalMin, FileHook: p})
+	defer goOn()
+	appendTo(t, l, "t", numbered(10)...)
+	newCursor(t, l, "c")
+	c := hold(t, l, "c")
+	commit(t, c, 1)
+	<-p.reached
+	p.take()
+	commit(t, c, 2)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	goOn()
+	closeLog(t, l)
+	if got := p.take(); strings.Count(got, "fdatasync c") != 2 {
+		t.Errorf("got %s, want that the cursor is synced once more", got)
+	}
+}
+
 func openFiles(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
