@@ -110,7 +110,7 @@ func TestEveryBitFlipped(t *testing.T) {
 			kind := map[bool]string{false: "ours", true: "of Puro"}[s.bare]
 			run.Count("flips "+kind, bits)
 			run.Count("missed "+kind, missed)
-			if missed > 0 && !s.bare || missed > bits/8 {
+			if missed > 0 && !s.bare || missed > bits/4 {
 				t.Errorf("%d of %d bits were not noticed", missed, bits)
 			}
 		})
