@@ -266,7 +266,7 @@ func (s *Scanner) Body() ([]byte, error) {
 	b := &s.block
 	s.bodyRead = true
 	checked := s.Full || !b.Header
-	if !s.win.has(b.Pos, int(b.End-b.Pos)) {
+	if !s.win.has(b.Pos, int(b.End-b.Pos)-format.EndBytes) {
 		// The window moves; what points into it must be decoded again.
 		if _, err := s.view(b.Pos, int(b.End-b.Pos)); err != nil {
 			return nil, err
