@@ -187,7 +187,12 @@ func (p *player) survive(s *script, hook *faults.Injector) error {
 		if alone && begun > opened {
 			wrong = errors.New("an acknowledgement after a sync was refused")
 		}
-		begun = hook.Refused()
+		if refused := hook.Refused(); refused > begun {
+			begun = refused
+			if alone && !hook.Lasts {
+				appears(p.dir, "unsynced") // now the log knows of it, too
+			}
+		}
 	}
 	for _, step := range s.steps {
 		begun = hook.Refused()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"purofs/engine/disk"
 	"purofs/engine/format"
@@ -19,6 +20,9 @@ type Segment struct {
 	order uint32
 	file  *disk.File
 	lock  tailLock
+
+	syncing sync.Mutex // held during a sync, guards refused
+	refused error      // what the first sync that failed returned
 }
 
 // Name is the file name of a segment.
@@ -124,12 +128,18 @@ func (s *Segment) undo(at int64, cause error) error {
 var ErrSync = errors.New("syncing segment")
 
 // Sync forces the file's bytes to the disk (fdatasync(2)). After an error the kernel may have
-// dropped them, and a second call would only seem to succeed.
+// dropped them, and it tells each open file of that only once, so all later calls return the same
+// error. Calls wait for each other: the error of one may be about what another one has written.
 func (s *Segment) Sync() error {
-	if err := s.file.Datasync(); err != nil {
-		return fmt.Errorf("%w %s: %w", ErrSync, Name(s.order), err)
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	if s.refused != nil {
+		return s.refused
 	}
-	return nil
+	if err := s.file.Datasync(); err != nil {
+		s.refused = fmt.Errorf("%w %s: %w", ErrSync, Name(s.order), err)
+	}
+	return s.refused
 }
 
 var _ io.ReaderAt = (*Segment)(nil)
