@@ -27,7 +27,7 @@ func TestReadersAtEachPlaceInAPage(t *testing.T) {
 	for range 2 {
 		readers = append(readers, c.spin())
 	}
-	rounds := oracle.Size(1, 200)
+	rounds := oracle.Size(10, 200)
 	for range rounds {
 		c.placeEverywhere(l)
 	}
