@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"syscall"
 	"testing"
 
@@ -19,20 +20,25 @@ func TestFollowingWithoutInotify(t *testing.T) {
 	dir := newStore(t)
 	l := open(t, dir, engine.Options{})
 	// Limits can be set in a user namespace without touching those of anybody else.
-	blind := startChildFrom(t, os.Args[0], &syscall.SysProcAttr{
+	alone := &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-	}, "blind", dir)
-	blind.expect(t, "following")
-	for i := range 3 {
+	}
+	if err := (&exec.Cmd{Path: "/bin/true", SysProcAttr: alone}).Run(); err != nil {
+		t.Skip("no user namespace can be made here: ", err)
+	}
+	blind := startChildFrom(t, os.Args[0], alone, "blind", dir)
+	for i := range 2 {
+		blind.expect(t, "waiting")
 		value := fmt.Sprint("record", i)
 		appendTo(t, l, "t", value)
 		blind.expect(t, value)
 	}
 }
 
-// childBlind says the records of topic t of a store, without inotify, until it is killed.
+// childBlind says the records of topic t of a store, without inotify, until it is killed. Before
+// each it says that it waits: what was there by then it would have seen without being told.
 func childBlind(args []string) error {
 	err := os.WriteFile("/proc/sys/user/max_inotify_instances", []byte("0"), 0)
 	if err != nil {
@@ -49,18 +55,15 @@ func childBlind(args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("following")
 	for {
+		woken := make(chan struct{})
+		l.Watch("t", r.Next(), func() { close(woken) })
+		fmt.Println("waiting")
+		<-woken
 		record, err := r.TryNext()
-		switch {
-		case err == nil:
-			fmt.Printf("%s\n", record.Value)
-		case errors.Is(err, engine.ErrNoRecord), errors.Is(err, engine.ErrNoTopic):
-			if err := r.Wait(context.Background()); err != nil {
-				return err
-			}
-		default:
+		if err != nil {
 			return err
 		}
+		fmt.Printf("%s\n", record.Value)
 	}
 }
