@@ -312,7 +312,7 @@ func (l *Log) publish(h *handle, pos int64, group []*Batch) {
 	}
 	for i, t := range w.runTopics {
 		run := w.runs[i]
-		l.table.add(t, run.Offset, run.Records, run.ValueBytes, w.time)
+		l.table.add(t, run.Offset+run.Records, run.Records, run.ValueBytes, w.time)
 		l.fire(t, false)
 	}
 	l.lastTime = w.time

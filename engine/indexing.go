@@ -46,7 +46,7 @@ func (o *openChunk) add(b *segment.Block) {
 			p.next = max(p.next, run.Offset)
 		}
 		at := index.Point{Offset: p.next, Text: p.text}
-		p.next += run.Offsets()
+		p.next += run.Next() - run.Offset
 		p.text += run.ValueBytes + run.Records
 		o.builder.Add(run.Topic, b.Pos, b.End, at, index.Point{Offset: p.next, Text: p.text})
 	}

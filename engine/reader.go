@@ -224,7 +224,7 @@ func (r *Reader) look(block *segment.Block) (bool, error) {
 			return false, nil
 		}
 		r.found(block.Pos, block.End)
-		after := point{run.Offset + run.Offsets(), r.point.text + run.ValueBytes + run.Records}
+		after := point{run.Next(), r.point.text + run.ValueBytes + run.Records}
 		if after.next <= r.floor || after.text <= r.floorText || block.Time < r.since {
 			r.point = after
 			return false, nil

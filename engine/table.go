@@ -78,9 +78,9 @@ func (t *table) room(name []byte) error {
 }
 
 // add counts records that stand at the tail. A zero time is not known.
-func (t *table) add(s *topicState, offset, records, valueBytes uint64, time int64) {
+func (t *table) add(s *topicState, next, records, valueBytes uint64, time int64) {
 	t.records += records
-	s.Next = offset + records
+	s.Next = next
 	s.Text += valueBytes + records
 	s.Time = max(s.Time, time)
 	t.setExists(s, true)
@@ -191,8 +191,7 @@ func (t *table) apply(b *segment.Block, found func(s *topicState, m segment.Run)
 		if found != nil {
 			found(s, run)
 		}
-		t.add(s, run.Offset, run.Records, run.ValueBytes, b.Time)
-		s.Next += run.Skipped
+		t.add(s, run.Next(), run.Records, run.ValueBytes, b.Time)
 	}
 	return refused
 }

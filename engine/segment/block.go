@@ -21,8 +21,8 @@ type Run struct {
 	Skipped uint64
 }
 
-// Offsets is how many offsets the run takes.
-func (r *Run) Offsets() uint64 { return r.Records + r.Skipped }
+// Next is the offset behind the run.
+func (r *Run) Next() uint64 { return r.Offset + r.Records + r.Skipped }
 
 // A Control is a control record of a block other than its frame.
 type Control struct {
