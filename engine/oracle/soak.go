@@ -24,7 +24,13 @@ type Soak struct {
 	every  time.Duration
 	last   time.Time
 	pids   map[string]int
-	levels map[string][]float64
+	levels map[string]*level
+}
+
+// A level is something that shall stay as it is: its samples, and what it may grow besides a tenth.
+type level struct {
+	values []float64
+	slack  float64
 }
 
 // soakSamples is about how many samples are taken of each level.
@@ -34,7 +40,7 @@ const soakSamples = 200
 func NewSoak(run *Run) *Soak {
 	s := &Soak{
 		Duration: time.Duration(Size(6, 600)) * time.Second,
-		run:      run, pids: make(map[string]int), levels: make(map[string][]float64),
+		run:      run, pids: make(map[string]int), levels: make(map[string]*level),
 	}
 	if text := os.Getenv(SoakEnv); text != "" {
 		var err error
@@ -62,19 +68,23 @@ func (s *Soak) Sample() {
 			continue // it has ended; the test will say so
 		}
 		s.Level(name+" rss_mib", statusNumber(string(status), "VmRSS:")/1024)
-		s.Level(name+threadsLevel, statusNumber(string(status), "Threads:"))
+		s.level(name+" threads", statusNumber(string(status), "Threads:"), soakThreads)
 		if fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid)); err == nil {
 			s.Level(name+" fds", float64(len(fds)))
 		}
 	}
 }
 
-// threadsLevel is the end of the names of levels that are numbers of threads.
-const threadsLevel = " threads"
-
 // Level takes a sample of something else that shall stay as it is.
-func (s *Soak) Level(name string, value float64) {
-	s.levels[name] = append(s.levels[name], value)
+func (s *Soak) Level(name string, value float64) { s.level(name, value, soakSlack) }
+
+func (s *Soak) level(name string, value, slack float64) {
+	l := s.levels[name]
+	if l == nil {
+		l = &level{slack: slack}
+		s.levels[name] = l
+	}
+	l.values = append(l.values, value)
 }
 
 // statusNumber is a number of /proc/PID/status, see proc(5).
@@ -97,18 +107,15 @@ const (
 // that in the second quarter.
 func (s *Soak) Flat(t testing.TB) {
 	t.Helper()
-	for name, values := range s.levels {
+	for name, l := range s.levels {
+		values := l.values
 		quarter := len(values) / 4
 		if quarter == 0 {
 			continue
 		}
 		before, after := median(values[quarter:2*quarter]), median(values[3*quarter:])
 		s.run.Note(name, fmt.Sprintf("%.0f %.0f", before, after))
-		slack := soakSlack
-		if strings.HasSuffix(name, threadsLevel) {
-			slack = soakThreads
-		}
-		if after > before*1.1+float64(slack) {
+		if after > before*1.1+l.slack {
 			t.Errorf("%s went from %.0f to %.0f", name, before, after)
 		}
 	}
