@@ -157,17 +157,8 @@ func (w *opsWorld) tear() {
 		clear(block)
 	}
 	w.note("a producer dies and leaves %d bytes", len(block))
-	w.appendFile(block)
+	appendRaw(w, segmentPath(w.dir, w.model.order), block)
 	w.torn = block
-}
-
-// appendFile writes behind the end of the newest segment, as another program would.
-func (w *opsWorld) appendFile(b []byte) {
-	w.Helper()
-	file, err := os.OpenFile(segmentPath(w.dir, w.model.order), os.O_WRONLY|os.O_APPEND, 0)
-	w.must(err)
-	_, err = file.Write(b)
-	w.must(errors.Join(err, file.Close()))
 }
 
 // appendBare has Puro append a block, which has no header.
@@ -185,7 +176,7 @@ func (w *opsWorld) appendBare() {
 		e.records = append(e.records, opsRecord{topic: topic, value: v})
 	}
 	w.note("Puro appends %d records to %.9q", len(values), topic)
-	w.appendFile(bareBlock(topic, values...))
+	appendRaw(w, segmentPath(w.dir, w.model.order), bareBlock(topic, values...))
 	if w.opts.Sync >= engine.SyncAlways {
 		w.must(w.writer().Sync(context.Background())) // or it were done in the background, some time
 	}

@@ -3,23 +3,10 @@ package engine_test
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"testing"
 
 	"purofs/engine"
-	"purofs/engine/disk"
 )
-
-// A reads is a hook that counts the bytes that are read from files, those of the index too.
-type reads struct{ bytes atomic.Int64 }
-
-func (*reads) Before(*disk.Op) error { return nil }
-
-func (r *reads) After(op *disk.Op, n int, _ error) {
-	if op.Kind == disk.OpRead {
-		r.bytes.Add(int64(n))
-	}
-}
 
 // To read a topic costs in proportion to that topic, however large its blocks are. That is told by
 // the bytes that are read, once the index is there.
@@ -28,7 +15,7 @@ func TestRareTopicCostsLittle(t *testing.T) {
 	for _, records := range []int{1, 3, 30} {
 		t.Run(fmt.Sprint(records), func(t *testing.T) {
 			t.Parallel()
-			count := new(reads)
+			count := new(readMap)
 			l := open(t, newStore(t), engine.Options{FileHook: count, Sync: engine.SyncNone})
 			var batch engine.Batch
 			for i := range blocks {
@@ -45,11 +32,11 @@ func TestRareTopicCostsLittle(t *testing.T) {
 				}
 			}
 			readAll := func() int64 {
-				before := count.bytes.Load()
+				before := count.all()
 				if n := len(read(t, l, "few")); n != blocks/share*records {
 					t.Fatalf("%d records", n)
 				}
-				return count.bytes.Load() - before
+				return count.all() - before
 			}
 			readAll() // builds the index
 			if all, n := l.Status().Bytes, readAll(); n > all/3 {

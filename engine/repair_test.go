@@ -173,7 +173,6 @@ func repairCases(t testing.TB, dir string, values []string) []repairCase {
 			spoil: inNewest(spoil(newest[last], newest[last]+10)),
 			lost:  [2]int{all - 2, all}, kept: newest[last+1] - newest[last]},
 		{name: "the last block before a tombstone", spoil: inNewest(func(b []byte) []byte {
-			tombstone := format.AppendRecord(nil, []byte{format.TopicTombstone}, nil, nil)
 			return append(spoil(newest[last]+50, newest[last]+51)(b), framed(tombstone)...)
 		}), lost: [2]int{all - 2, all}, kept: newest[last+1] - newest[last]},
 		{name: "garbage at the end", spoil: inNewest(func(b []byte) []byte {

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -11,9 +10,10 @@ import (
 	"purofs/engine/disk"
 	"purofs/engine/format"
 	"purofs/engine/oracle"
+	"purofs/engine/segment"
 )
 
-// A readMap is a hook that notes which bytes of which segments are read.
+// A readMap is a hook that notes which bytes of which files are read.
 type readMap struct {
 	mu    sync.Mutex
 	spans map[string][]span // by the name of the file
@@ -38,11 +38,23 @@ func (m *readMap) After(op *disk.Op, n int, _ error) {
 }
 
 // bytes is how many bytes of a segment were read below a place; what was read twice counts twice.
-func (m *readMap) bytes(order int, below int64) (n int64) {
+func (m *readMap) bytes(order uint32, below int64) (n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, s := range m.spans[fmt.Sprintf("stream%d.puro", order)] {
+	for _, s := range m.spans[segment.Name(order)] {
 		n += max(0, min(s.to, below)-s.from)
+	}
+	return n
+}
+
+// all is how many bytes of all files were read.
+func (m *readMap) all() (n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, spans := range m.spans {
+		for _, s := range spans {
+			n += s.to - s.from
+		}
 	}
 	return n
 }
@@ -85,7 +97,7 @@ func newCrashed(t testing.TB, bytes, blocks int) *crashed {
 	}
 	s.end = s.size(t)
 	head, tailBytes := make([]byte, 1<<16), make([]byte, bytes/blocks/2)
-	file, err := os.Open(s.path(segmentName(crashedLast)))
+	file, err := os.Open(s.path(segment.Name(crashedLast)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,13 +117,11 @@ func newCrashed(t testing.TB, bytes, blocks int) *crashed {
 	return s
 }
 
-func segmentName(order int) string { return fmt.Sprintf("stream%d.puro", order) }
-
 func (s *crashed) path(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *crashed) size(t testing.TB) int64 {
 	t.Helper()
-	info, err := os.Stat(s.path(segmentName(crashedLast)))
+	info, err := os.Stat(s.path(segment.Name(crashedLast)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +131,7 @@ func (s *crashed) size(t testing.TB) int64 {
 // reset has the store be as the crash left it, with a changed checkpoint.
 func (s *crashed) reset(t testing.TB, change func(c *format.Checkpoint)) {
 	t.Helper()
-	name := s.path(segmentName(crashedLast))
+	name := s.path(segment.Name(crashedLast))
 	if err := os.Truncate(name, s.end); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +146,7 @@ func (s *crashed) reset(t testing.TB, change func(c *format.Checkpoint)) {
 // overwrite changes bytes of the newest segment.
 func (s *crashed) overwrite(t testing.TB, at int64, b []byte) {
 	t.Helper()
-	file, err := os.OpenFile(s.path(segmentName(crashedLast)), os.O_WRONLY, 0)
+	file, err := os.OpenFile(s.path(segment.Name(crashedLast)), os.O_WRONLY, 0)
 	if err == nil {
 		_, err = file.WriteAt(b, at)
 	}
@@ -166,7 +176,7 @@ func TestOpeningReadsTheTailOnly(t *testing.T) {
 	t.Parallel()
 	run := oracle.Start(t, "T21")
 	s := newCrashed(t, oracle.Size(64<<20, 1<<30), oracle.Size(10_000, 1_000_000))
-	older, err := os.Stat(s.path(segmentName(crashedLast - 1)))
+	older, err := os.Stat(s.path(segment.Name(crashedLast - 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
