@@ -32,7 +32,7 @@ type step func(p *player) error
 var scripts = []script{
 	{name: "first append", steps: []step{appends("a", 1), closes()}},
 	{name: "batches", steps: []step{appends("a", 3), syncs(), appends("big", 3), closes()}},
-	{name: "roll-over", prepare: []step{fills("big", 48<<10), closes()},
+	{name: "roll-over", prepare: []step{fills(48<<10), closes()},
 		steps: []step{appends("big", 6), syncs(), appends("a", 1), closes()}},
 	{name: "repair", prepare: []step{appends("a", 2), closes()}, ruin: tear,
 		steps: []step{appends("a", 2), closes()}},
@@ -49,11 +49,11 @@ var scripts = []script{
 		prepare: []step{makesTopic(cursorTopic), appends("a", 4), closes()}, steps: []step{
 			makesCursor(), moves(2), appends("a", 1), moves(2), moves(1), syncsCursor(), appends("a", 2),
 			moves(3), moves(-2), moves(1), closes()}},
-	{name: "cursor and roll-over", cursor: true, prepare: []step{fills("big", 48<<10), closes()},
+	{name: "cursor and roll-over", cursor: true, prepare: []step{fills(48<<10), closes()},
 		steps: []step{
 			makesCursor(), moves(20), appends("big", 6), moves(500), syncs(), appends("a", 1), moves(9),
 			closes()}},
-	{name: "index", prepare: []step{fills("big", 48<<10), closes()}, steps: []step{
+	{name: "index", prepare: []step{fills(48<<10), closes()}, steps: []step{
 		appends("big", 6), seeks(), opensAnother(), appends("big", 6), seeks(), closes(), closes()}},
 }
 
@@ -103,7 +103,13 @@ func (p *player) open() error {
 	return err
 }
 
-// producer is that of a name; "big" has large batches.
+// filler is the producer of fills.
+const filler = "filler"
+
+// fillerMax is more than a block of filler takes: three records of up to 600 bytes.
+const fillerMax = 2 << 10
+
+// producer is that of a name; "big" has large batches, of which one can be as large as a segment.
 func (p *player) producer(name string) (*oracle.Producer, error) {
 	if one := p.producers[name]; one != nil {
 		return one, nil
@@ -111,8 +117,11 @@ func (p *player) producer(name string) (*oracle.Producer, error) {
 	plan := oracle.Plan{
 		Seed: p.seed, Producer: name, Topics: []string{"all", "rare"}, Keyed: true, RecordsMax: 3,
 	}
-	if name == "big" {
+	switch name {
+	case "big":
 		plan.RecordsMax, plan.BytesMax = 60, 8<<10
+	case filler:
+		plan.BytesMax = 600
 	}
 	one, err := oracle.OpenProducer(filepath.Join(p.ledgers, name+".ledger"), plan, false)
 	if err != nil {
@@ -180,17 +189,22 @@ func (p *player) append(producer string) error {
 	return nil
 }
 
-// fills appends until the first segment has that many bytes.
-func fills(producer string, bytes int64) step {
+// fills appends until the first segment has that many bytes, or up to fillerMax more; the log does
+// not roll over by it, whatever the seed, since that is for the steps to do.
+func fills(bytes int64) step {
 	return func(p *player) error {
 		for {
-			if err := p.append(producer); err != nil {
+			if err := p.append(filler); err != nil {
 				return err
 			}
-			info, err := os.Stat(filepath.Join(p.dir, "stream0.puro"))
-			l, _ := p.log()
-			if err != nil || info.Size() >= bytes || l.Status().Segments > 1 {
+			info, err := os.Stat(p.segment(0))
+			switch {
+			case err != nil:
 				return err
+			case info.Size() > segmentBytes-fillerMax:
+				return fmt.Errorf("a first segment of %d bytes, want less than a full one", info.Size())
+			case info.Size() >= bytes:
+				return nil
 			}
 		}
 	}
