@@ -21,7 +21,7 @@ import (
 var errorScripts = append(scripts[:len(scripts):len(scripts)],
 	script{name: "appending on", prepare: []step{appends("a", 2), closes()}, ruin: tear,
 		steps: []step{appends("a", 1), appends("a", 1), syncs(), appends("b", 1), syncs(), closes()}},
-	script{name: "rolling over, on", prepare: []step{fills(60<<10), closes()}, steps: []step{
+	script{name: "rolling over, on", prepare: []step{fills(60 << 10), closes()}, steps: []step{
 		appends("big", 1), appends("big", 1), appends("big", 1), appends("a", 1), syncs(), closes()}},
 	script{name: "repair by hand", prepare: []step{appends("a", 2), closes()}, ruin: garble,
 		steps: []step{repairs(), appends("a", 1), closes()}, heal: []step{repairs()}},

@@ -32,7 +32,7 @@ type step func(p *player) error
 var scripts = []script{
 	{name: "first append", steps: []step{appends("a", 1), closes()}},
 	{name: "batches", steps: []step{appends("a", 3), syncs(), appends("big", 3), closes()}},
-	{name: "roll-over", prepare: []step{fills(48<<10), closes()},
+	{name: "roll-over", prepare: []step{fills(48 << 10), closes()},
 		steps: []step{appends("big", 6), syncs(), appends("a", 1), closes()}},
 	{name: "repair", prepare: []step{appends("a", 2), closes()}, ruin: tear,
 		steps: []step{appends("a", 2), closes()}},
@@ -49,11 +49,11 @@ var scripts = []script{
 		prepare: []step{makesTopic(cursorTopic), appends("a", 4), closes()}, steps: []step{
 			makesCursor(), moves(2), appends("a", 1), moves(2), moves(1), syncsCursor(), appends("a", 2),
 			moves(3), moves(-2), moves(1), closes()}},
-	{name: "cursor and roll-over", cursor: true, prepare: []step{fills(48<<10), closes()},
+	{name: "cursor and roll-over", cursor: true, prepare: []step{fills(48 << 10), closes()},
 		steps: []step{
 			makesCursor(), moves(20), appends("big", 6), moves(500), syncs(), appends("a", 1), moves(9),
 			closes()}},
-	{name: "index", prepare: []step{fills(48<<10), closes()}, steps: []step{
+	{name: "index", prepare: []step{fills(48 << 10), closes()}, steps: []step{
 		appends("big", 6), seeks(), opensAnother(), appends("big", 6), seeks(), closes(), closes()}},
 }
 

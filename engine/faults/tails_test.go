@@ -14,7 +14,7 @@ import (
 var powerScripts = []script{
 	// Nobody makes the second segment, who would see to it that the first one is on the disk.
 	{name: "roll-over to a segment made ahead",
-		prepare: []step{fills(48<<10), closes(), makesSegment(1)},
+		prepare: []step{fills(48 << 10), closes(), makesSegment(1)},
 		steps:   []step{appends("big", 6), syncs(), appends("a", 1), closes()}},
 	// If the removal of the tail were lost, and what was appended in its place not, what the tail has
 	// inside would be the log's.
