@@ -77,6 +77,28 @@ if "e" in globals(): e.unregister(fd)`))
 	}
 }
 
+// Who asked to be told of edges is told of each record, though it does not ask again in between. So
+// do the runtimes of Go and Rust wait for a file that was opened with O_NONBLOCK.
+func TestPollForEdges(t *testing.T) {
+	t.Parallel()
+	m := mountStore(t)
+	m.mkdir("t")
+	m.sh(`echo "line 0" >> t/append`)
+	p := m.start("python3 " + writeFile(t, "script.py", `
+import os, select
+fd = os.open("t/stream", os.O_RDONLY | os.O_NONBLOCK)
+e = select.epoll(); e.register(fd, select.EPOLLIN | select.EPOLLET)
+while e.poll(60) == [(fd, select.EPOLLIN)]:
+    try:
+        while True: print(os.read(fd, 200).decode(), end="", flush=True)
+    except BlockingIOError: pass`))
+	for n := range 4 {
+		p.wantLines(fmt.Sprint("line ", n))
+		p.awaitBlocked()
+		m.sh(fmt.Sprintf(`echo "line %d" >> t/append`, n+1))
+	}
+}
+
 // indent makes the body of a loop of a Python script.
 func indent(script string) string {
 	body := ""

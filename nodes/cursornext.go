@@ -128,18 +128,24 @@ func (h *nextHandle) failed(err error) readResult {
 }
 
 func (h *nextHandle) poll(in *PollIn) uint32 {
+	next, ready := h.readable()
+	return h.polled.poll(h.hold.tree, h.hold.topic, in, next, ready)
+}
+
+// readable tells whether a read would return at once; if not, next is the offset of the record that
+// it would wait for.
+func (h *nextHandle) readable() (next uint64, ready bool) {
 	h.mu.Lock()
-	ready := h.record != nil || h.hold.tree.waiters.over()
-	if !ready {
-		info, err := h.hold.tree.info(h.hold.topic)
-		ready = err != nil || h.offset < info.Next
+	defer h.mu.Unlock()
+	t := h.hold.tree
+	if h.record != nil || t.waiters.over() {
+		return noRecord, true
 	}
-	next := h.offset
-	h.mu.Unlock()
-	if ready {
-		return pollIn
+	info, err := t.info(h.hold.topic)
+	if err != nil || h.offset < info.Next {
+		return noRecord, true
 	}
-	return h.polled.poll(h.hold.tree, h.hold.topic, in, next)
+	return h.offset, false
 }
 
 func (h *nextHandle) wakePoll() { h.polled.wake() }

@@ -271,19 +271,22 @@ func (r *formatReader) advance() {
 	}
 }
 
-// readable tells whether a read at place would return at once; if not, next is the offset of the
-// record that it would wait for.
+// readable tells whether a read at place would return at once. next is the offset of the record
+// with which there is more to read.
 func (r *formatReader) readable(place uint64, info *engine.TopicInfo) (next uint64, ready bool) {
 	switch {
 	case place != r.front.place:
-		return 0, true
+		return info.Next, true
 	case info.Next <= r.front.record:
 		return r.front.record, r.pending != nil
 	case r.format != codec.Raw:
-		return 0, true
+		return info.Next, true
 	}
 	found, err := r.seek(place, info) // for an empty record has no bytes to read
-	return r.at.record, found || err != nil
+	if found || err != nil {
+		return info.Next, true
+	}
+	return r.at.record, false
 }
 
 // rest gives back what is held for reading on. A reader at its end stays where it is, so that what

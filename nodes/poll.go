@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"math"
 	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -15,8 +16,12 @@ const (
 	pollOut = unix.POLLOUT | unix.EPOLLWRNORM
 )
 
-// A pollWatch tells the kernel once that a stream which was polled can be read. There is one for a
-// handle: the kernel has one name for an open file, however many poll it. Its zero value is ready.
+// noRecord is the offset of no record: nothing is waited for.
+const noRecord = math.MaxUint64
+
+// A pollWatch tells the kernel once that there is more to read in a stream which was polled. There
+// is one for a handle: the kernel has one name for an open file, however many poll it. Its zero
+// value is ready.
 type pollWatch struct {
 	mu      sync.Mutex // guards what follows, never held across a call to the log or the kernel
 	armed   bool
@@ -28,15 +33,16 @@ type pollWatch struct {
 	watches uint64      // begun so far, so that each knows whether it is the current one
 }
 
-// poll is the answer to a poll of a file that cannot be read before the topic has a record with the
-// offset next.
-func (p *pollWatch) poll(t *Tree, tp *topic, in *PollIn, next uint64) uint32 {
-	if in.Flags&fuse.FUSE_POLL_SCHEDULE_NOTIFY == 0 || t.kernel == nil {
-		return 0
+// poll is the answer to a poll of a file that can be read or not, and has more to read as soon as
+// the topic has a record with the offset next. The kernel is told of that even if the file can be
+// read: who asked for edges (EPOLLET) reads all there is, and does not poll again before that.
+func (p *pollWatch) poll(t *Tree, tp *topic, in *PollIn, next uint64, ready bool) uint32 {
+	if in.Flags&fuse.FUSE_POLL_SCHEDULE_NOTIFY != 0 && t.kernel != nil && next != noRecord {
+		p.start(t, tp, in.Kh, next)
+		// The tree may have been shut down between the question and the watch.
+		ready = ready || t.waiters.over()
 	}
-	p.start(t, tp, in.Kh, next)
-	// The tree may have been shut down between the question and the watch.
-	if t.waiters.over() {
+	if ready {
 		return pollIn
 	}
 	return 0

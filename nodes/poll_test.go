@@ -50,6 +50,41 @@ func TestPoll(t *testing.T) {
 	}
 }
 
+// Who asks for edges (EPOLLET) reads all that there is, and does not ask again before the next one.
+func TestPollTellsOfTheNextEdge(t *testing.T) {
+	for _, file := range []string{
+		"stream", "stream.jsonl", "stream.raw", "from/0", "cursors/billing/stream",
+	} {
+		t.Run(file, func(t *testing.T) {
+			m := newCursor(t, "a\n", nil)
+			fh := m.open("orders/"+file, syscall.O_RDONLY|syscall.O_NONBLOCK)
+			if !m.poll(fh, 77) {
+				t.Error("a stream with a record cannot be read")
+			}
+			m.readAll(fh)
+			m.append("orders", "b\n")
+			if kh := soon(t, m.kernel.polls); kh != 77 {
+				t.Errorf("the kernel is told of %d, want 77", kh)
+			}
+		})
+	}
+}
+
+// readAll reads a file that was opened with O_NONBLOCK until it would have to wait.
+func (m *mount) readAll(fh uint64) {
+	m.Helper()
+	for offset := uint64(0); ; {
+		data, errno := m.read(fh, offset, 100).now()
+		if errno == syscall.EAGAIN {
+			return
+		}
+		if errno != 0 || data == "" {
+			m.Fatalf("read at %d: %q, %v", offset, data, errno)
+		}
+		offset += uint64(len(data))
+	}
+}
+
 func TestPollOfWhatIsAlwaysReady(t *testing.T) {
 	m := newMount(t, nil)
 	m.mkdir("orders")

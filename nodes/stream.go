@@ -192,22 +192,25 @@ func (h *streamHandle) readUpTo() (last, gap uint64) {
 	return h.last, h.gap
 }
 
-// readable tells whether a read where the last one ended would return at once; if not, next is the
-// offset of the record that it would wait for.
+// readable tells whether a read where the last one ended would return at once. next is the offset
+// of the record with which there is more to read.
 func (h *streamHandle) readable() (next uint64, ready bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	info, err := h.tree.info(h.topic)
 	switch {
 	case err != nil || h.tree.waiters.over():
-		return 0, true // an error and the end of the file can be read
+		return noRecord, true // an error and the end of the file can be read
 	case !h.topic.seen.Load() && h.polled.woken():
-		return 0, true // see readAt: so can the end of the wait for a topic
+		return noRecord, true // see readAt: so can the end of the wait for a topic
 	}
-	if next, known, err := h.resolve(&info); err != nil || !known {
-		return next, err != nil
-	}
-	if h.formatted != nil {
+	next, known, err := h.resolve(&info)
+	switch {
+	case err != nil:
+		return noRecord, true
+	case !known:
+		return next, false
+	case h.formatted != nil:
 		return h.formatted.readable(h.last, &info)
 	}
 	return info.Next, h.base+h.last != info.NextText
@@ -215,10 +218,7 @@ func (h *streamHandle) readable() (next uint64, ready bool) {
 
 func (h *streamHandle) poll(in *PollIn) uint32 {
 	next, ready := h.readable()
-	if ready {
-		return pollIn
-	}
-	return h.polled.poll(h.tree, h.topic, in, next)
+	return h.polled.poll(h.tree, h.topic, in, next, ready)
 }
 
 func (h *streamHandle) wakePoll() { h.polled.wake() }
