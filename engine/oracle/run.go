@@ -88,16 +88,17 @@ func (r *Run) Again() string { return r.AgainOf(r.t.Name()) }
 // AgainOf is the command that runs a part of the test once more, which has that name in full, with
 // the same seed.
 func (r *Run) AgainOf(name string) string {
-	torture := ""
+	torture, patience := "", ""
 	if Torture() {
-		torture = TortureEnv + "=1 "
+		// What takes an hour would meet the ten minutes that go test has patience for by itself.
+		torture, patience = TortureEnv+"=1 ", " -timeout 48h"
 	}
 	dir, _ := os.Getwd()
 	if root := moduleRoot(dir); root != "" {
 		dir, _ = filepath.Rel(root, dir)
 	}
-	return fmt.Sprintf("%s%s=%d go test -count=1 -run '^%s$' ./%s", torture, SeedEnv, r.Seed,
-		strings.ReplaceAll(name, "/", "$/^"), dir)
+	return fmt.Sprintf("%s%s=%d go test -count=1%s -run '^%s$' ./%s", torture, SeedEnv, r.Seed,
+		patience, strings.ReplaceAll(name, "/", "$/^"), dir)
 }
 
 // Aside returns a new directory on another file system than tests have their stores on, if there is
