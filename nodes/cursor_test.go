@@ -200,20 +200,27 @@ func TestCursorNext(t *testing.T) {
 	m.at("2")
 }
 
+// Of next the end of a file would be an empty record, as $(cat next) reads it.
 func TestCursorWaitEnds(t *testing.T) {
-	for name, end := range map[string]func(*mount){
-		"removal":  func(m *mount) { m.rmdir("orders") },
-		"shutdown": func(m *mount) { m.tree.Shutdown() },
+	for _, test := range []struct {
+		name   string
+		end    func(*mount)
+		ofNext syscall.Errno
+	}{
+		{"removal", func(m *mount) { m.rmdir("orders") }, syscall.ESTALE},
+		{"shutdown", func(m *mount) { m.tree.Shutdown() }, syscall.ENOTCONN},
 	} {
-		for _, file := range []string{"/stream", "/stream.jsonl", "/next"} {
-			t.Run(name+file, func(t *testing.T) {
+		for file, want := range map[string]syscall.Errno{
+			"/stream": 0, "/stream.jsonl": 0, "/next": test.ofNext,
+		} {
+			t.Run(test.name+file, func(t *testing.T) {
 				m := newCursor(t, "", func(c *nodes.Config) { c.AllowDelete = true })
 				fh := m.open(billing+file, syscall.O_RDONLY)
 				r := m.read(fh, 0, 100)
 				r.waits()
-				end(m)
-				r.want("", 0)
-				m.read(fh, 0, 100).want("", 0)
+				test.end(m)
+				r.want("", want)
+				m.read(fh, 0, 100).want("", want)
 				m.release(fh)
 			})
 		}

@@ -86,21 +86,20 @@ func (h *nextHandle) copy(buf []byte, place uint64) readResult {
 // mu is held, as below.
 func (h *nextHandle) find(woken bool) (readResult, bool) {
 	t := h.hold.tree
+	// A wait that came to nothing is an error: the end of the file would look like an empty record.
+	over := errnoOf(errShutDown)
 	if t.waiters.over() {
-		return readResult{}, false
+		return readResult{err: over}, false
 	}
 	if _, err := t.info(h.hold.topic); err != nil {
-		if errors.Is(err, errRemoved) {
-			return readResult{}, false
-		}
 		return h.failed(err), false
 	}
 	record, err := h.tryNext()
 	switch {
 	case errors.Is(err, engine.ErrNoRecord):
-		return readResult{wait: true, next: h.offset}, false
+		return readResult{wait: true, next: h.offset, over: over}, false
 	case errors.Is(err, engine.ErrNoTopic):
-		return readResult{}, false
+		return h.failed(errRemoved), false
 	case err != nil:
 		return h.failed(err), false // damage, once: the next read gets what is behind it
 	}

@@ -13,6 +13,8 @@ import (
 var (
 	// errRemoved is met by those who still use a topic that was removed.
 	errRemoved = errors.New("the topic was removed")
+	// errShutDown is met by who waits for the next record of a cursor when the mount comes to its end.
+	errShutDown = errors.New("the mount has come to its end")
 	// errNotAllowed is met by every change of the tree that is not one of a topic.
 	errNotAllowed = errors.New("only topics can be changed, by mkdir, rmdir, chmod and chown, and " +
 		"cursors, by mkdir and rmdir")
@@ -85,6 +87,7 @@ var errnos = []struct {
 	{engine.ErrNetworkFS, syscall.EIO},
 
 	{errRemoved, syscall.ESTALE},
+	{errShutDown, syscall.ENOTCONN},
 	{errNotAllowed, syscall.EPERM},
 	{errDeleteOff, syscall.EPERM},
 	{errBeyondEnd, syscall.ESPIPE},

@@ -54,6 +54,7 @@ func TestErrno(t *testing.T) {
 		{"network", engine.ErrNetworkFS, syscall.EIO},
 
 		{"removed", nodes.ErrRemoved, syscall.ESTALE},
+		{"shut down", nodes.ErrShutDown, syscall.ENOTCONN},
 		{"not allowed", nodes.ErrNotAllowed, syscall.EPERM},
 		{"delete off", nodes.ErrDeleteOff, syscall.EPERM},
 		{"beyond the end", nodes.ErrBeyondEnd, syscall.ESPIPE},

@@ -36,6 +36,7 @@ var (
 	ErrBadPosition   = errBadPosition
 	ErrMoved         = errMoved
 	ErrUnread        = errUnread
+	ErrShutDown      = errShutDown
 )
 
 // Errno is errnoOf.

@@ -65,6 +65,8 @@ type readResult struct {
 	err  syscall.Errno // 0 if n counts
 	wait bool          // there is nothing yet
 	next uint64        // the offset of the record that is waited for
+	// over is what the read comes to if Shutdown ends its wait; 0 is the end of the file.
+	over syscall.Errno
 }
 
 func (r readResult) answer(req ReadRequest) {

@@ -116,11 +116,11 @@ func (t *Tree) SetKernel(kernel Kernel) {
 	t.notifier = startNotifier(kernel)
 }
 
-// Shutdown ends every read that waits with EOF, and lets no further one wait. Appends go on to
-// work, since closing a file may store its last line: the log is closed after the unmount. It may
-// be called more than once, but not together with SetKernel.
+// Shutdown ends every read that waits, with EOF unless it is one of a cursor's next, and lets no
+// further one wait. Appends go on to work, since closing a file may store its last line: the log is
+// closed after the unmount. It may be called more than once, but not together with SetKernel.
 func (t *Tree) Shutdown() {
-	t.waiters.drain((*waiter).endOfFile)
+	t.waiters.drain((*waiter).shutDown)
 	for _, h := range t.handles.all() {
 		if p, ok := h.(pollable); ok {
 			p.wakePoll()

@@ -15,7 +15,8 @@ type waiter struct {
 	topic  *topic
 	readAt readAt
 	req    ReadRequest
-	offset uint64 // of the READ
+	offset uint64        // of the READ
+	over   syscall.Errno // see readResult
 
 	mu      sync.Mutex // guards what follows
 	state   waiterState
@@ -45,11 +46,13 @@ func (t *Tree) serve(tp *topic, read readAt, req ReadRequest, offset uint64, non
 	case nonblock:
 		req.Fail(syscall.EAGAIN)
 	default:
-		w := &waiter{tree: t, topic: tp, readAt: read, req: req, offset: offset}
+		w := &waiter{
+			tree: t, topic: tp, readAt: read, req: req, offset: offset, over: result.over,
+		}
 		defer w.recovered()
 		req.Park(w.interrupted)
 		if !t.waiters.add(w) {
-			w.endOfFile()
+			w.shutDown()
 		}
 		w.watch(result.next)
 	}
@@ -93,7 +96,7 @@ func (w *waiter) wake() {
 	}
 	w.mu.Unlock()
 	if mine && !w.tree.waiters.serve(w) {
-		w.answer(func() { w.req.Reply(0) })
+		w.answer(w.lastAnswer)
 	}
 }
 
@@ -135,8 +138,11 @@ func (w *waiter) answer(how func()) {
 // interrupted is called by the kernel's side when the reader does not wait any longer.
 func (w *waiter) interrupted() { w.end(func() { w.req.Fail(syscall.EINTR) }) }
 
-// endOfFile ends the wait because the tree is shut down.
-func (w *waiter) endOfFile() { w.end(func() { w.req.Reply(0) }) }
+// shutDown ends the wait because the tree is shut down.
+func (w *waiter) shutDown() { w.end(w.lastAnswer) }
+
+// lastAnswer is the one of a wait that came to nothing.
+func (w *waiter) lastAnswer() { readResult{err: w.over}.answer(w.req) }
 
 // end answers the waiter, or has it answered by who has it if it were to wait again.
 func (w *waiter) end(how func()) {
