@@ -18,6 +18,9 @@ const (
 	// checkpointNew begins the name of a checkpoint while it is written. Each has a name of its own,
 	// for two processes may write theirs in the same moment.
 	checkpointNew = "checkpoint.new"
+	// checkpointLeft is the age from which on a new checkpoint is taken to be left over: its process
+	// was killed, or stopped for so long that it can do without.
+	checkpointLeft = time.Minute
 	// checkpointGap is after how many bytes a new checkpoint is due: so much is walked over by the
 	// next opening, at the most.
 	checkpointGap = 16 << 20
@@ -158,8 +161,9 @@ func (l *Log) writeCheckpoint(b []byte) (err error) {
 	return err
 }
 
-// sweepCheckpoints removes checkpoints that were never finished.
-func (l *Log) sweepCheckpoints() error {
+// sweepCheckpoints removes checkpoints that were never finished: all of them, or those that nobody
+// writes any more.
+func (l *Log) sweepCheckpoints(all bool) error {
 	entries, err := l.dir.ReadDir()
 	if err != nil {
 		return err
@@ -168,11 +172,25 @@ func (l *Log) sweepCheckpoints() error {
 		if !isNewCheckpoint(e.Name()) {
 			continue
 		}
+		if info, err := l.dir.Lstat(e.Name()); !all &&
+			(err != nil || time.Since(info.ModTime()) < checkpointLeft) {
+			continue
+		}
 		if err := l.dir.Remove(e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return nil
+}
+
+// sweepLeftCheckpoints removes those that nobody writes any more. They take room, and do no harm.
+func (l *Log) sweepLeftCheckpoints() {
+	if l.opts.ReadOnly {
+		return
+	}
+	if err := l.sweepCheckpoints(false); err != nil {
+		l.opts.Logger.Info().Err(err).Msg("a checkpoint that was never finished remains")
+	}
 }
 
 // isNewCheckpoint tells whether a file of that name is a checkpoint that was not finished.

@@ -48,6 +48,7 @@ func (l *Log) recover(ctx context.Context) error {
 	}
 	if sameBoot {
 		l.sync.synced = place{c.SyncedOrder, c.SyncedPos}
+		l.sweepLeftCheckpoints()
 		err := l.refresh()
 		l.noticeSegments()
 		return err
@@ -68,7 +69,7 @@ func (l *Log) recover(ctx context.Context) error {
 
 // recovered makes all that was found count as on the disk.
 func (l *Log) recovered() error {
-	if err := l.sweepCheckpoints(); err != nil {
+	if err := l.sweepCheckpoints(true); err != nil {
 		return err
 	}
 	if err := l.checkpoint(true); err != nil {

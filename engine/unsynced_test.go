@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"purofs/engine"
 	"purofs/engine/format"
@@ -48,6 +49,33 @@ func TestReadOnlyKeepsTheNoteOfAFailedSync(t *testing.T) {
 	closeLog(t, l)
 	if _, err := os.Stat(note); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a killed process left of a checkpoint is swept away when the log is opened the next time,
+// and the checkpoint that another process writes in that moment is not.
+func TestCheckpointsLeftOver(t *testing.T) {
+	dir := newStore(t)
+	closeLog(t, open(t, dir, small))
+	left := filepath.Join(dir, "checkpoint.new.0000")
+	young := filepath.Join(dir, "checkpoint.new.0001")
+	for _, file := range []string{left, young} {
+		writeFile(t, file, []byte("half"))
+	}
+	killed := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(left, killed, killed); err != nil {
+		t.Fatal(err)
+	}
+	closeLog(t, open(t, dir, engine.Options{ReadOnly: true}))
+	if _, err := os.Stat(left); err != nil {
+		t.Errorf("a read-only log has removed it: %v", err)
+	}
+	closeLog(t, open(t, dir, small))
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", left, err)
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("what somebody writes is gone: %v", err)
 	}
 }
 
