@@ -43,17 +43,19 @@ func (t *flights) add(unique uint64, f *flight, onInterrupt func()) {
 	}
 }
 
-// remove takes a flight out. It is not interrupted any more, though a call may be on its way.
-func (t *flights) remove(f *flight) {
+// remove takes a flight out and tells whether it was interrupted. It is not any more, but if it was
+// then the call may still be on its way.
+func (t *flights) remove(f *flight) (interrupted bool) {
 	b := t.bucket(f.unique)
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	for p := &b.first; *p != nil; p = &(*p).next {
 		if *p == f {
 			*p, f.next = f.next, nil
 			break
 		}
 	}
-	b.mu.Unlock()
+	return f.interrupted
 }
 
 // ask notes what to call when a flight is interrupted. If it is by then, that is called before ask

@@ -154,6 +154,45 @@ func TestAnswersAndInterruptsRace(t *testing.T) {
 	fsys.wakers.Wait()
 }
 
+// impatientFS looks for a while whether a write is interrupted.
+type impatientFS struct{ nullFS }
+
+func (*impatientFS) ServeWrite(
+	ctx context.Context, _ *fuse.WriteIn, data []byte,
+) (uint32, syscall.Errno) {
+	for range 2000 {
+		if ctx.Err() != nil {
+			return 0, syscall.EINTR
+		}
+	}
+	return uint32(len(data)), 0
+}
+
+// An interrupt that comes together with the answer to its write is none for another write.
+func TestInterruptIsForOneWrite(t *testing.T) {
+	const rounds, batch = 200, 16
+	k := newFakeKernel(t, &impatientFS{*newNullFS()})
+	for round := range uint64(rounds) {
+		first := 2 * (1 + round*batch)
+		for unique := first; unique < first+2*batch; unique += 2 {
+			send(k, opWrite, unique, &fuse.WriteIn{Size: 1}, "x")
+			if unique%4 == 0 {
+				send(k, opInterrupt, unique|1, &fuse.InterruptIn{Unique: unique}, "")
+			}
+		}
+		for left := batch; left > 0; {
+			unique, errno := k.receive()
+			if unique&1 == 1 {
+				continue // the interrupt came too late
+			}
+			left--
+			if errno != 0 && unique%4 != 0 {
+				t.Fatalf("write %d, which nobody has interrupted: %v", unique, errno)
+			}
+		}
+	}
+}
+
 // collect interrupts what waits until everything is answered, as the kernel does for a killed
 // process.
 func (k *fakeKernel) collect(waiting map[uint64]bool) {

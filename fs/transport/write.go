@@ -30,7 +30,7 @@ func (c *Conn) serveWrite(in *fuse.WriteIn, data []byte) {
 	w := c.writes.Get().(*writeRequest)
 	c.flights.add(in.Unique, &w.flight, w.ctx.interrupt)
 	n, errno := c.callWrite(&w.ctx, in, data)
-	c.flights.remove(&w.flight)
+	interrupted := c.flights.remove(&w.flight)
 
 	length := len(bytesOf(&w.answer))
 	if errno != 0 {
@@ -39,7 +39,8 @@ func (c *Conn) serveWrite(in *fuse.WriteIn, data []byte) {
 	answerHeader(&w.answer.OutHeader, in.Unique, errno, length)
 	w.answer.Size = n
 	c.send(bytesOf(&w.answer)[:length])
-	if w.ctx.reusable() {
+	// The call of cancel that is on its way must not meet another WRITE.
+	if w.ctx.reusable() && !interrupted {
 		c.writes.Put(w)
 	}
 }
@@ -112,7 +113,7 @@ func (c *writeContext) cancel() {
 }
 
 // reusable ends the use of the context for one WRITE and tells whether it can serve another one. If
-// it was interrupted or its channel was handed out, somebody may still hold on to it.
+// it was cancelled or its channel was handed out, somebody may still hold on to it.
 func (c *writeContext) reusable() bool {
 	c.mu.Lock()
 	fresh := c.done == nil && c.err == nil
