@@ -237,6 +237,34 @@ func TestEndRacesWithRequests(t *testing.T) {
 	}
 }
 
+// longFS answers with more than was asked for, at once or after it has parked the read.
+type longFS struct{ nullFS }
+
+func (l *longFS) ServeRead(in *fuse.ReadIn, req nodes.ReadRequest) {
+	if in.NodeId == nodeStream {
+		req.Park(func() {})
+	}
+	req.Reply(len(req.Buffer()) + 1)
+}
+
+// A wrong answer is an error for who reads, and no endless wait.
+func TestWrongAnswerIsAnError(t *testing.T) {
+	fsys := &longFS{*newNullFS()}
+	k := newFakeKernel(t, fsys)
+	for unique, node := range map[uint64]uint64{2: nodeNull, 4: nodeStream} {
+		in := &fuse.ReadIn{Size: 100}
+		in.NodeId = node
+		send(k, opRead, unique, in, "")
+		if got, errno := k.receive(); got != unique || errno != syscall.EIO {
+			t.Errorf("answer to %d: %v, want EIO to %d", got, errno, unique)
+		}
+	}
+	k.hangUp()
+	if len(fsys.panics) != 2 {
+		t.Errorf("told of the panics %q, want two", fsys.panics)
+	}
+}
+
 func TestParkedReadIsSmall(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector multiplies memory")
