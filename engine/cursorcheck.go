@@ -97,6 +97,9 @@ func (p *prober) mark(next uint64) (format.CursorMark, place, error) {
 	l := p.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return m, place{}, ErrClosed
+	}
 	if t := l.table.topics[p.reader.topic]; t == nil || next > t.Next {
 		return m, place{}, fmt.Errorf("%w: %d is beyond the end of the topic", ErrPosition, next)
 	}

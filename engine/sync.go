@@ -97,7 +97,7 @@ func (l *Log) Sync(ctx context.Context) error {
 // syncAll forces everything to the disk and returns up to which place.
 func (l *Log) syncAll() (place, error) {
 	l.mu.Lock()
-	if l.closed && l.active == nil {
+	if l.active == nil {
 		l.mu.Unlock()
 		return place{}, ErrClosed
 	}
@@ -120,6 +120,10 @@ func (l *Log) syncAll() (place, error) {
 	}
 	s.dirty.Store(false)
 	l.mu.Lock()
+	if l.active == nil { // the log was closed while we waited
+		l.mu.Unlock()
+		return place{}, ErrClosed
+	}
 	target = l.place() // also what was appended while we waited
 	l.mu.Unlock()
 	if err := l.syncTo(target.order); err != nil {
