@@ -18,9 +18,9 @@ func TestManyWriters(t *testing.T) {
 		bytesMax   int
 		appends    int
 	}{
-		{"one mount, >>", 1, true, 4, 200 << 10, oracle.Size(15, 20_000)},
-		{"one mount, files kept open", 1, false, 4, 200 << 10, oracle.Size(15, 20_000)},
-		{"two mounts of a store, >>", 2, true, 4, 200 << 10, oracle.Size(15, 20_000)},
+		{"one mount, >>", 1, true, 4, 200 << 10, oracle.Size(500, 20_000)},
+		{"one mount, files kept open", 1, false, 4, 200 << 10, oracle.Size(500, 20_000)},
+		{"two mounts of a store, >>", 2, true, 4, 200 << 10, oracle.Size(500, 20_000)},
 		{"lines of up to 3 MiB", 2, true, 1, 3 << 20, oracle.Size(5, 500)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

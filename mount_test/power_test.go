@@ -70,7 +70,7 @@ func (l *powerLoadKind) cuts(kind *fileSystem) int {
 		return 2000 / len(powerLoads)
 	}
 	if kind.kind == "ext4" {
-		return 72 / len(powerLoads)
+		return 150 / len(powerLoads)
 	}
 	if l.always {
 		return 5

@@ -16,7 +16,7 @@ const killsOfAStore = 240
 // them while they open the store too. A bystander, which has the log open all the time, appends
 // right after each kill: how long that takes is how long the dead hold up the living.
 func TestRandomKills(t *testing.T) {
-	kills := oracle.Size(200, 20_000)
+	kills := oracle.Size(1_000, 20_000)
 	c := newCrew(t, "T3")
 	c.plan.RecordsMax, c.plan.BytesMax = 4, 200<<10
 	c.plan.Topics = []string{oracle.TopicDefault, "rare"}

@@ -18,7 +18,7 @@ func TestRiot(t *testing.T) {
 	c.plan.RecordsMax, c.plan.BytesMax = 3, 100<<10
 	// With a pause the oracle reads in minutes what was written in a quarter of an hour.
 	r := c.riot(oracle.Size(4, 8), time.Duration(oracle.Size(0, 5))*time.Millisecond)
-	r.goOnFor(time.Duration(oracle.Size(8, 15*60))*time.Second, 50*time.Millisecond, nil)
+	r.goOnFor(time.Duration(oracle.Size(60, 15*60))*time.Second, 50*time.Millisecond, nil)
 	r.end()
 	// In a few seconds nobody may happen to hold the lock when it is stopped.
 	if r.refused == 0 && oracle.Torture() {

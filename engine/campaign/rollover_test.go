@@ -24,7 +24,7 @@ const appendsOfAStore = 150
 func TestRolloverRaces(t *testing.T) {
 	c := newCrew(t, "T12")
 	c.small()
-	kills := oracle.Size(60, 5_000)
+	kills := oracle.Size(200, 5_000)
 	for killed := 0; killed < kills; killed += killsOfAStore {
 		c.newStore()
 		c.rollOverAndDie(min(killsOfAStore, kills-killed))

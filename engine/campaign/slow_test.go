@@ -28,7 +28,7 @@ func TestSlowMachine(t *testing.T) {
 	}
 	const delay = ":delay_exit=1000" // microseconds
 	const processes, goroutines = 4, 2
-	appends := oracle.Size(25, 1_000)
+	appends := oracle.Size(50, 1_000)
 	c.crowd(processes, goroutines, appends, func(name string) *oracle.Process {
 		p := oracle.LaunchWith(t, c.job(name, goroutines, appends), []string{"GOMAXPROCS=1"},
 			strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64,pwritev,fdatasync",

@@ -68,6 +68,7 @@ func TestErrors(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%v/%s", mode, errorScripts[i].name), func(t *testing.T) {
+				t.Parallel()
 				f := newFailing(t, run, &errorScripts[i], mode)
 				for _, how := range failures {
 					if !how.ci && !oracle.Torture() {
@@ -96,6 +97,7 @@ func TestFullAtEachByte(t *testing.T) {
 	const bytesMax = 2 << 10 // behind so many no longer at each
 	for i := range errorScripts {
 		t.Run(errorScripts[i].name, func(t *testing.T) {
+			t.Parallel()
 			f := newFailing(t, run, &errorScripts[i], engine.SyncAlways)
 			step := stride
 			for room := int64(run.Seed % uint64(stride)); ; room += step {
