@@ -46,6 +46,7 @@ type appendHandle struct {
 	written  uint64 // bytes that were taken since the file was opened
 	begin    uint64 // raw: file offset of the record's first byte
 	synced   bool   // raw: fsync was called, so the record goes to the disk when it is stored
+	broken   error  // why the last write was refused, if what is carried went on in it
 }
 
 func (t *Tree) openAppend(
@@ -84,9 +85,13 @@ func (h *appendHandle) write(ctx context.Context, in *fuse.WriteIn, data []byte)
 		s.batch.Sync = (in.Flags|h.flags)&syscall.O_DSYNC != 0
 		err = h.store(ctx, s)
 	}
-	if err == nil {
+	h.broken = nil
+	switch {
+	case err == nil:
 		h.splitter.Keep()
 		h.written += uint64(len(data))
+	case h.splitter.Carried() > 0:
+		h.broken = err
 	}
 	return err
 }
@@ -172,8 +177,13 @@ func (h *appendHandle) release() {
 	h.drop()
 }
 
-// endLine stores the unfinished line, or raw record, if there is one. mu is held, as below.
+// endLine stores the unfinished line, or raw record, if there is one, and if it is not known that
+// more of it was to come, and was refused: then it is an error, and the same one. mu is held, as
+// below.
 func (h *appendHandle) endLine(ctx context.Context) error {
+	if h.broken != nil {
+		return h.broken
+	}
 	s := h.sink()
 	defer h.done(s)
 	// White space at the end of JSONL was begun, and is no record.
@@ -219,7 +229,7 @@ func (h *appendHandle) settle() {
 }
 
 func (h *appendHandle) drop() {
-	h.synced = false
+	h.synced, h.broken = false, nil
 	h.splitter.Drop()
 	h.settle()
 }
