@@ -72,12 +72,9 @@ func (m *Mounted) start(ctx context.Context) (err error) {
 	if m.tree, err = m.newTree(); err != nil {
 		return err
 	}
-	fd, err := attach(&m.config)
+	fd, err := m.attach()
 	if err != nil {
 		return err
-	}
-	if err := m.watchOwn(); err != nil {
-		return errors.Join(err, detach(m.config.Mountpoint), unix.Close(fd))
 	}
 	m.conn = transport.New(fd, m.tree, m.config.Logger)
 	m.tree.SetKernel(m.conn)
@@ -96,6 +93,22 @@ func (m *Mounted) start(ctx context.Context) (err error) {
 	m.watch.stop()
 	m.tree.Shutdown()
 	return err
+}
+
+// attach mounts and returns the open /dev/fuse that serves the mount.
+func (m *Mounted) attach() (fd int, err error) {
+	claim, err := claimPlace(m.config.Mountpoint)
+	if err != nil {
+		return -1, err
+	}
+	defer claim.Close()
+	if fd, err = attach(&m.config); err != nil {
+		return -1, err
+	}
+	if err := m.watchOwn(); err != nil {
+		return -1, errors.Join(err, detach(m.config.Mountpoint), unix.Close(fd))
+	}
+	return fd, nil
 }
 
 // watchOwn finds our mount in the mount table and watches for its end.

@@ -30,14 +30,9 @@ func checkPlace(config *Config) (err error) {
 	if config.Mountpoint, err = resolveMountpoint(config.Mountpoint); err != nil {
 		return err
 	}
-	entries, err := readMountTable()
-	if err != nil {
-		return err
-	}
 	point := config.Mountpoint
-	if top, ok := topMount(entries, point); ok && top.fsType == fsType {
-		return placeError("a store is mounted on %s already (end that with: purofs umount %[1]s)",
-			point)
+	if err := checkFree(point); err != nil {
+		return err
 	}
 	names, err := os.ReadDir(point)
 	if err != nil {
@@ -48,6 +43,40 @@ func checkPlace(config *Config) (err error) {
 			"directory for it)", point, names[0].Name())
 	}
 	return checkApart(config.Store, point)
+}
+
+// checkFree refuses a directory on which a store is mounted.
+func checkFree(point string) error {
+	entries, err := readMountTable()
+	if err != nil {
+		return err
+	}
+	if top, ok := topMount(entries, point); ok && top.fsType == fsType {
+		return placeError("a store is mounted on %s already (end that with: purofs umount %[1]s)",
+			point)
+	}
+	return nil
+}
+
+// claimPlace keeps other processes from mounting a store on a directory, until the claim is closed:
+// without it two that mount at the same time would both find it free, and one store hide the other.
+func claimPlace(point string) (claim *os.File, err error) {
+	fd, err := unix.Open(point, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, placeError("open %s: %w", point, err)
+	}
+	claim = os.NewFile(uintptr(fd), point)
+	// Where the file system has no locks the moment between the check and the mount is left open.
+	if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		err = placeError("another process is mounting on %s, or holds a lock on it", point)
+	} else {
+		err = checkFree(point)
+	}
+	if err != nil {
+		claim.Close()
+		return nil, err
+	}
+	return claim, nil
 }
 
 // resolveStore resolves a path whose last element may not exist yet.

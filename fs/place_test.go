@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +64,38 @@ func TestPlacesThatAreRefused(t *testing.T) {
 				t.Errorf("got %q, want an ErrPlace with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// Of two stores that are mounted on one directory at the same time one is refused: none hides the
+// other.
+func TestMountsAtTheSameTime(t *testing.T) {
+	needRoot(t)
+	for range 20 {
+		config := newConfig(t)
+		other := config
+		other.Store += "2"
+		var mounts [2]*fs.Mounted
+		var errs [2]error
+		var both sync.WaitGroup
+		for i, c := range []fs.Config{config, other} {
+			both.Go(func() { mounts[i], errs[i] = fs.Mount(context.Background(), c) })
+		}
+		both.Wait()
+		refused := 0
+		for i, err := range errs {
+			switch {
+			case err == nil:
+				unmount(t, mounts[i])
+			case errors.Is(err, fs.ErrPlace):
+				refused++
+			default:
+				t.Error(err)
+			}
+		}
+		if refused != 1 {
+			t.Fatalf("%d of two were refused, want one", refused)
+		}
 	}
 }
 
