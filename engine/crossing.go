@@ -26,11 +26,21 @@ func (r *Reader) enter() error {
 	}
 	if r.at == l.place() {
 		if !r.missedAtTail() {
+			r.arrive()
 			return ErrNoRecord
 		}
 		r.turnBack(r.at)
 	}
 	return r.open()
+}
+
+// arrive takes over what the log knows of the topic at its end. If the last records before it were
+// lost to damage, it is further than the reader got, who would wait for what is never to come.
+// Log.mu is held.
+func (r *Reader) arrive() {
+	if t := r.log.table.topics[r.topic]; t != nil && t.Next > r.point.next {
+		r.point = point{t.Next, max(r.point.text, t.Text)}
+	}
 }
 
 // open opens the segment r.at.order. Log.mu is held.
@@ -112,6 +122,7 @@ func (r *Reader) endOfSegment() error {
 	}
 	r.release()
 	if last {
+		r.arrive()
 		return ErrNoRecord
 	}
 	r.at, r.start.time = place{order: l.after(r.at.order)}, 0

@@ -177,3 +177,30 @@ func TestWatchWaitsForItsOffset(t *testing.T) {
 	appendTo(t, l, "t", "x")
 	requireWoken(t, woken, far)
 }
+
+// Who has read up to the end of the log waits for what comes next, also if the last records before
+// it were lost: nobody would ever wake it with those, but it would be woken for them all the time.
+func TestWaitingBehindLostRecords(t *testing.T) {
+	dir := newStore(t)
+	l := open(t, dir, engine.Options{})
+	appendTo(t, l, "t", "0")
+	appendTo(t, l, "t", "1", "2")
+	appendTo(t, l, "other", "x")
+	segment := readFile(t, segmentPath(dir, 0))
+	segment[blocksOf(t, segment)[1]] ^= 1
+	writeFile(t, segmentPath(dir, 0), segment)
+	r := reader(t, l, "t", engine.Start())
+	if values, damage := drain(t, r); len(values) != 1 || len(damage) != 1 {
+		t.Fatalf("got %q, damage %v, want one record and one damaged place", values, damage)
+	}
+	for range 2 {
+		if next := r.Next(); next != 3 || !l.Watch("t", next, func() {})() {
+			t.Errorf("offset %d is next, want 3, for which nobody is woken yet", next)
+		}
+		drain(t, r)
+	}
+	appendTo(t, l, "t", "3")
+	if text, record := r.Text(), wait(t, r); record.Offset != 3 || text != 6 {
+		t.Errorf("got offset %d, at byte %d of the text, want 3 and 6", record.Offset, text)
+	}
+}
