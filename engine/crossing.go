@@ -72,8 +72,7 @@ func (r *Reader) limit() (int64, error) {
 	if r.at.order == r.log.active.Order() {
 		return r.log.scan.Pos(), nil
 	}
-	size, _, err := r.handle.Stat()
-	return size, err
+	return r.handle.Size()
 }
 
 // checkTopic looks whether the topic was deleted, and what of it may be shown. Log.mu is held.

@@ -89,16 +89,7 @@ func (f *cursorFile) named(dir *disk.Dir, name string) (bool, error) {
 		return false, err
 	}
 	f.inode = info.Sys().(*syscall.Stat_t).Ino
-	return isNamed(dir, name, info)
-}
-
-// isNamed tells whether an open file is the one that has that name in the store now.
-func isNamed(dir *disk.Dir, name string, open fs.FileInfo) (bool, error) {
-	info, err := dir.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && os.SameFile(info, open), err
+	return dir.Has(name, info)
 }
 
 // lockCursorFile opens a cursor's file with its lock.

@@ -65,7 +65,7 @@ var (
 	// and a second try would only seem to succeed (see fsync(2)). Close the log and open it again.
 	ErrPoisoned = errors.New("the log refuses writes since a sync failed")
 	// ErrVanished is returned when the store's directory or its active segment was removed under the
-	// log.
+	// log, or the segment moved away or replaced.
 	ErrVanished = errors.New("the store has vanished")
 	// ErrNoRecord is returned by Reader.TryNext when the reader has seen all there is.
 	ErrNoRecord = errors.New("no record yet")

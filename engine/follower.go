@@ -30,8 +30,8 @@ const (
 	// themselves look at what others did.
 	followerRest = time.Millisecond
 
-	followerEvents = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE |
-		unix.IN_DELETE_SELF | unix.IN_ONLYDIR
+	followerEvents = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM |
+		unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_ONLYDIR
 )
 
 // need makes sure that the follower runs. Log.mu is held.

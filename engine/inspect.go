@@ -165,9 +165,9 @@ func (i *Inspector) find() error {
 		return nil
 	}
 	i.ended = true
-	size, _, statErr := i.file.Stat()
-	if statErr != nil {
-		return statErr
+	size, sizeErr := i.file.Size()
+	if sizeErr != nil {
+		return sizeErr
 	}
 	size = max(pos, size)
 	switch {

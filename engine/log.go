@@ -45,7 +45,7 @@ type Log struct {
 	segments []uint32 // numbers of the segment files, ascending; the last one is the active one
 	active   *handle
 	scan     *segment.Scanner // of the active segment, at the tail
-	linked   time.Time        // when the active segment was last seen to have a name
+	linked   time.Time        // when the active segment was last seen to have its name
 	gone     error            // once it had none: ErrVanished
 	stalled  int64            // file size at which only a changed size can bring news; -1 otherwise
 	damaged  bool             // the active segment is damaged: the next producer ends it

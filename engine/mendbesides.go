@@ -69,7 +69,7 @@ func (r *repairer) removeUseless(ctx context.Context, a aside) (done bool, err e
 	if err != nil {
 		return false, err
 	}
-	if named, err := isNamed(r.dir, a.file, info); err != nil || !named {
+	if named, err := r.dir.Has(a.file, info); err != nil || !named {
 		return false, err
 	}
 	return true, r.dir.Remove(a.file)

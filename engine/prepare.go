@@ -121,7 +121,7 @@ func (l *Log) syncEnd(h *handle) error {
 
 // endDamaged ends a segment behind bytes that nobody can read: at the end of the file.
 func (l *Log) endDamaged(h *handle) error {
-	size, _, err := h.Stat()
+	size, err := h.Size()
 	if err != nil {
 		return err
 	}

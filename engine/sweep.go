@@ -67,7 +67,7 @@ func (s *sweep) run(ctx context.Context) (ending, error) {
 
 // end tells how the segment ends, at which the scanner met cause.
 func (s *sweep) end(scan *segment.Scanner, cause error) (ending, error) {
-	size, _, err := s.seg.Stat()
+	size, err := s.seg.Size()
 	if err != nil {
 		return ending{}, err
 	}

@@ -37,7 +37,7 @@ func (l *Log) activate(order uint32, pos int64) error {
 	return nil
 }
 
-// refresh brings what is known of the log up to date. It costs one fstat(2) if nothing has
+// refresh brings what is known of the log up to date. It costs one lseek(2) if nothing has
 // happened. Log.mu is held.
 func (l *Log) refresh() error {
 	_, err := l.walk()
@@ -73,7 +73,7 @@ func (l *Log) walk() (tailState, error) {
 	}
 }
 
-// linkedPeriod is how often the active segment is looked at whether it still has a name; what is
+// linkedPeriod is how often the active segment is looked at whether it still has its name; what is
 // appended to one that was just removed is gone with it, before or after. That costs several times
 // what its size costs, which is asked for by every append.
 const linkedPeriod = 10 * time.Millisecond
@@ -83,17 +83,18 @@ func (l *Log) tailSize() (int64, error) {
 	if l.gone != nil {
 		return 0, l.gone
 	}
-	now := time.Now()
-	if now.Sub(l.linked) < linkedPeriod {
-		return l.active.Size()
+	if now := time.Now(); now.Sub(l.linked) >= linkedPeriod {
+		named, err := l.active.Named(l.dir)
+		if err == nil && !named {
+			l.gone = l.vanished()
+			err = l.gone
+		}
+		if err != nil {
+			return 0, err
+		}
+		l.linked = now
 	}
-	size, linked, err := l.active.Stat()
-	if err == nil && !linked {
-		l.gone = l.vanished()
-		err = l.gone
-	}
-	l.linked = now
-	return size, err
+	return l.active.Size()
 }
 
 // walkSegment hops to the tail of the active segment, of which size was seen.

@@ -138,6 +138,16 @@ func (d *Dir) Lstat(name string) (info fs.FileInfo, err error) {
 	return info, err
 }
 
+// Has tells whether the name leads to an open file, of which open is the Info: the file may have
+// been moved away since it was opened, or removed, also if another name of it somewhere is left.
+func (d *Dir) Has(name string, open fs.FileInfo) (bool, error) {
+	info, err := d.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(info, open), err
+}
+
 // Stat looks at the directory itself.
 func (d *Dir) Stat() (info fs.FileInfo, err error) {
 	err = hookedOr(d.hook, Op{Kind: OpStat, Path: d.path}, func() (err error) {

@@ -127,11 +127,12 @@ func useAll(t *testing.T, d *disk.Dir) {
 	if size, err := f.Size(); size != 26 || err != nil {
 		t.Fatalf("Size: got %d, %v", size, err)
 	}
-	if size, linked, err := f.Stat(); size != 26 || !linked || err != nil {
-		t.Fatalf("Stat: got %d, %v, %v", size, linked, err)
-	}
-	if info, err := f.Info(); err != nil || info.Size() != 26 {
+	info, err := f.Info()
+	if err != nil || info.Size() != 26 {
 		t.Fatalf("Info: got %v, %v", info, err)
+	}
+	if has, err := d.Has("f", info); !has || err != nil {
+		t.Fatalf("Has: got %t, %v", has, err)
 	}
 	part := make([]byte, 4)
 	if n, err := f.ReadAt(part, 3); n != 4 || string(part) != "lo w" || err != nil {
@@ -286,7 +287,6 @@ func TestNothingIsAllocated(t *testing.T) {
 		"WriteAllAt": func() { _ = f.WriteAllAt(pieces, 0) },
 		"ReadAt":     func() { _, _ = f.ReadAt(p, 0) },
 		"Size":       func() { _, _ = f.Size() },
-		"Stat":       func() { _, _, _ = f.Stat() },
 		"Truncate":   func() { _ = f.Truncate(1) },
 	} {
 		if got := testing.AllocsPerRun(100, do); got != 0 {

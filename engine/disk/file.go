@@ -241,26 +241,6 @@ func (f *File) size() (int64, error) {
 	return size, f.fail(OpSize, err)
 }
 
-// Stat returns the file's size, and whether it still has a name.
-func (f *File) Stat() (size int64, linked bool, err error) {
-	if f.hook == nil {
-		return f.stat()
-	}
-	err = hookedOnly(f.hook, f.op(OpStat), func() (err error) {
-		size, linked, err = f.stat()
-		return err
-	})
-	return size, linked, err
-}
-
-func (f *File) stat() (size int64, linked bool, err error) {
-	var st unix.Stat_t
-	if err := again(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
-		return 0, false, f.fail(OpStat, err)
-	}
-	return st.Size, st.Nlink > 0, nil
-}
-
 // Info is what fstat(2) says.
 func (f *File) Info() (info fs.FileInfo, err error) {
 	err = hookedOr(f.hook, *f.op(OpStat), func() (err error) {

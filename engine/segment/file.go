@@ -73,15 +73,19 @@ func (s *Segment) Order() uint32 { return s.order }
 // Close closes the file and with it releases its locks.
 func (s *Segment) Close() error { return s.file.Close() }
 
-// Stat returns the file's size, and whether it still has a name.
-func (s *Segment) Stat() (size int64, linked bool, err error) {
-	if size, linked, err = s.file.Stat(); err != nil {
-		return 0, false, fmt.Errorf("looking at segment %s: %w", Name(s.order), err)
+// Named tells whether the file still has its name in the store in dir.
+func (s *Segment) Named(dir *disk.Dir) (named bool, err error) {
+	info, err := s.file.Info()
+	if err == nil {
+		named, err = dir.Has(Name(s.order), info)
 	}
-	return size, linked, nil
+	if err != nil {
+		return false, fmt.Errorf("looking at segment %s: %w", Name(s.order), err)
+	}
+	return named, nil
 }
 
-// Size returns the file's size, for less than Stat does; see disk.File.Size.
+// Size returns the file's size.
 func (s *Segment) Size() (int64, error) {
 	size, err := s.file.Size()
 	if err != nil {

@@ -146,7 +146,7 @@ func childLimit(args []string) error {
 	if _, err := fmt.Sscan(args[1], &room); err != nil {
 		return err
 	}
-	if at, _, err = s.Stat(); err != nil {
+	if at, err = s.Size(); err != nil {
 		return err
 	}
 	signal.Ignore(syscall.SIGXFSZ)
@@ -164,7 +164,7 @@ func childLimit(args []string) error {
 		pieces = [][]byte{block[:7], block[7:30], block[30:]}
 	}
 	failure := s.Append(at, pieces, 0, false)
-	after, _, err := s.Stat()
+	after, err := s.Size()
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ const rewriteBytes = 8 << 20
 // sync that the disk refused the kernel takes them for written, and would not try again. The caller
 // holds the producer's lock. What is read afterwards is what the disk has.
 func (s *Segment) Rewrite(pos int64) error {
-	size, _, err := s.Stat()
+	size, err := s.Size()
 	if err != nil {
 		return err
 	}
