@@ -169,7 +169,8 @@ func (l *Log) writeGroup(ctx context.Context, b *Batch) (own bool, err error) {
 		}
 		w.group = l.queue.take(w.group, b) // who waited with the leader is told what it is told
 	}
-	if errors.Is(err, ErrTooManyTopics) && len(w.group) > 1 {
+	refused := errors.Is(err, ErrTooManyTopics) || errors.Is(err, ErrTooLarge)
+	if refused && len(w.group) > 1 {
 		return l.writeSingly(ctx, b)
 	}
 	for _, other := range w.group {

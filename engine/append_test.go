@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"purofs/engine"
+	"purofs/engine/format"
 )
 
 func TestBatchOfSeveralTopics(t *testing.T) {
@@ -236,6 +237,41 @@ func TestTooManyTopics(t *testing.T) {
 	if got := len(l.Topics()); got != 5 {
 		t.Errorf("got %d topics, want the 4 innocent ones and one more", got)
 	}
+}
+
+// Another program may make more topics than a block has room for: segments are started without
+// their header then.
+func TestMoreTopicsThanASegmentHeaderHolds(t *testing.T) {
+	records := format.AppendRecord(nil, []byte("t"), nil, []byte("x"))
+	for i := range 100_000 {
+		records = format.AppendRecord(records, fmt.Appendf(nil, "%0255d", i), nil, nil)
+	}
+	dir := storeOf(t, framed(records))
+	for next := uint64(1); next < 4; next++ {
+		l := open(t, dir, engine.Options{SegmentBytes: testSegmentBytes})
+		var b engine.Batch
+		b.Add("t", nil, []byte("x"))
+		if err := l.Append(t.Context(), &b); err != nil || b.Offset(0) != next {
+			t.Fatalf("got offset %d, %v, want %d", b.Offset(0), err, next)
+		}
+		closeLog(t, l)
+	}
+	if report := verify(t, dir, "clean"); report.Segments != 2 {
+		t.Errorf("got %d segments, want 2", report.Segments)
+	}
+}
+
+// What a topic's last offset is that anybody believes, no record may get past it.
+func TestOffsetsAreUsedUp(t *testing.T) {
+	last := blockOf(1, format.Run{Offset: format.OffsetMax - 1, Records: 1, ValueBytes: 4}, "last")
+	l := open(t, storeOf(t, last), engine.Options{})
+	var b engine.Batch
+	b.Add("t", nil, []byte("more"))
+	if err := l.Append(t.Context(), &b); !errors.Is(err, engine.ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
+	appendTo(t, l, "u", "another")
+	requireValues(t, l, "t", "last")
 }
 
 func TestClosedLog(t *testing.T) {

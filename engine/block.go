@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+
 	"purofs/engine/format"
 )
 
@@ -53,12 +55,8 @@ func (w *blockBuilder) build(l *Log, group []*Batch, pos int64) error {
 		b.time = w.time
 		w.sync = w.sync || b.Sync
 	}
-	w.intro = w.intro[:0]
 	if pos <= int64(len(format.Magic)) {
-		h := l.table.header(l.active.Order(), w.time)
-		w.intro = format.AppendRecord(w.intro, []byte{format.TopicSegmentHeader}, nil,
-			format.AppendSegmentHeader(nil, h))
-		w.pieces = append(w.pieces, w.intro)
+		w.introduce(l)
 	}
 	for _, b := range group {
 		if len(b.control) > 0 {
@@ -72,6 +70,17 @@ func (w *blockBuilder) build(l *Log, group []*Batch, pos int64) error {
 	}
 	w.frame(pos)
 	return nil
+}
+
+// introduce begins the first block of a segment with its header. One that no block can hold is left
+// out: another program may make any number of topics, and without a header, as in segments of Puro,
+// the segments before are gone by.
+func (w *blockBuilder) introduce(l *Log) {
+	header := format.AppendSegmentHeader(nil, l.table.header(l.active.Order(), w.time))
+	if len(header) <= segmentHeaderBytesMax {
+		w.intro = format.AppendRecord(w.intro[:0], []byte{format.TopicSegmentHeader}, nil, header)
+		w.pieces = append(w.pieces, w.intro)
+	}
 }
 
 // buildTombstone makes the block that ends a segment. Log.mu is held.
@@ -109,6 +118,10 @@ func (w *blockBuilder) count(t *table, b *Batch, i int) error {
 	part.first = run.Offset + run.Records
 	run.Records += part.records
 	run.ValueBytes += part.valueBytes
+	next, text := run.Offset+run.Records, s.Text+run.ValueBytes+run.Records
+	if next > format.OffsetMax || text > format.OffsetMax { // which nobody would believe
+		return fmt.Errorf("%w: topic %.64q has used up its offsets", ErrTooLarge, s.Name)
+	}
 	return nil
 }
 

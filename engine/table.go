@@ -9,7 +9,7 @@ import (
 )
 
 // segmentHeaderBytesMax bounds a segment header: TopicsMax topics with names of average length. A
-// table that would not fit refuses new topics.
+// table that would not fit refuses new topics; what other programs have made of them is taken.
 const segmentHeaderBytesMax = 24 << 20
 
 // topicStateBytesMax is how much a topic takes in a segment header at most, besides its name.
