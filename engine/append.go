@@ -81,8 +81,8 @@ func (q *queue) withdraw(b *Batch) bool {
 // ctx ends the wait for other writers but not a write that has begun, so after any error but
 // ErrPoisoned nothing is stored, now or later. (A sync that fails comes after the records were made
 // visible; they may or may not survive a power cut.) Other errors are ErrTooLarge, ErrInvalidTopic,
-// ErrTooManyTopics, ErrEmptyBatch, ErrLocked, ErrReadOnly, ErrClosed, ErrVanished, and those of the
-// file system, as syscall.ENOSPC.
+// ErrTooManyTopics, ErrEmptyBatch, ErrLocked, ErrReadOnly, ErrClosed, ErrVanished, ErrVersion, and
+// those of the file system, as syscall.ENOSPC.
 func (l *Log) Append(ctx context.Context, b *Batch) error {
 	if l.opts.ReadOnly {
 		return ErrReadOnly

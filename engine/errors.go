@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"purofs/engine/format"
 	"purofs/engine/segment"
 )
 
@@ -67,6 +68,9 @@ var (
 	// ErrVanished is returned when the store's directory or its active segment was removed under the
 	// log, or the segment moved away or replaced.
 	ErrVanished = errors.New("the store has vanished")
+	// ErrVersion is returned for appends behind blocks that a newer version of purofs wrote, and
+	// matched by the *DamageError of whoever reads them.
+	ErrVersion = format.ErrVersion
 	// ErrNoRecord is returned by Reader.TryNext when the reader has seen all there is.
 	ErrNoRecord = errors.New("no record yet")
 	// ErrDamaged is matched by every *DamageError.

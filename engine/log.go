@@ -49,6 +49,7 @@ type Log struct {
 	gone     error            // once it had none: ErrVanished
 	stalled  int64            // file size at which only a changed size can bring news; -1 otherwise
 	damaged  bool             // the active segment is damaged: the next producer ends it
+	newer    bool             // it has blocks that need a newer version: nothing is appended
 	lastTime int64            // of the newest block
 	handles  map[uint32]*handle
 	bases    map[uint32]*base

@@ -31,6 +31,9 @@ func (l *Log) prepare(h *handle, bytes int) (bool, error) {
 	case tailDamaged:
 		return false, l.endDamaged(h)
 	}
+	if l.newer { // how far its topics have got is known to that version only
+		return false, fmt.Errorf("%s has blocks that were %w", segment.Name(h.Order()), ErrVersion)
+	}
 	full := l.scan.Pos() > int64(len(format.Magic)) && l.scan.Pos()+int64(bytes) > l.opts.SegmentBytes
 	if full || l.damaged {
 		return false, l.rollOver(h, l.scan.Pos())

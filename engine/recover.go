@@ -214,8 +214,7 @@ func (l *Log) checkSegment(h *handle, cutFrom *place) error {
 		case errors.Is(err, segment.ErrLow), errors.Is(err, segment.ErrTorn):
 			return nil // the next producer removes it
 		case errors.As(err, &damage):
-			l.report(damage)
-			l.damaged = true
+			l.met(damage)
 			if damage.End < 0 {
 				return nil
 			}
@@ -226,9 +225,10 @@ func (l *Log) checkSegment(h *handle, cutFrom *place) error {
 }
 
 // tailError tells whether a scanner's error is about the log's bytes, and not about reading them.
+// About those of a newer version nothing is known.
 func tailError(err error) bool {
 	return errors.Is(err, segment.ErrLow) || errors.Is(err, segment.ErrTorn) ||
-		errors.Is(err, ErrDamaged)
+		errors.Is(err, ErrDamaged) && !errors.Is(err, ErrVersion)
 }
 
 // cut removes what a crash of the machine left behind the last block that is sound.

@@ -23,8 +23,9 @@ type RepairStep struct {
 // A RepairReport is what PlanRepair would do, or what Repair has done.
 type RepairReport struct {
 	Steps []RepairStep // in the order of the log
-	// Left is damage that no repair can mend: sound bytes that contradict each other, or damaged ones
-	// that nothing fits in the place of. Readers cope with it as they did before.
+	// Left is damage that no repair can mend: sound bytes that contradict each other, damaged ones
+	// that nothing fits in the place of, or what a newer version of purofs wrote. Readers cope with it
+	// as they did before.
 	Left []*DamageError
 	// LeftCursors are damaged ones that somebody holds, or that a newer version has written.
 	LeftCursors []CursorDamage
@@ -202,9 +203,9 @@ func (r *repairer) missing(d *DamageError) {
 }
 
 // canMend tells whether something can be done about bytes that are not sound. What is too small for
-// a block can only be cut off, where nothing stands behind it.
+// a block can only be cut off, where nothing stands behind it. What a newer version wrote is left.
 func (r *repairer) canMend(d *DamageError) bool {
-	return d.End < 0 || segment.CanReplace(d.Pos, d.End)
+	return !d.Newer && (d.End < 0 || segment.CanReplace(d.Pos, d.End))
 }
 
 // What repairs do.

@@ -32,7 +32,7 @@ func (l *Log) activate(order uint32, pos int64) error {
 		l.drop(l.active)
 		l.scan.Release()
 	}
-	l.active, l.damaged, l.stalled = h, false, -1
+	l.active, l.damaged, l.newer, l.stalled = h, false, false, -1
 	l.scan = segment.NewScanner(h.Segment, pos, segment.NoLimit)
 	return nil
 }
@@ -117,12 +117,17 @@ func (l *Log) walkSegment(size int64) (tailState, error) {
 				l.stalled = size
 				return tailDamaged, nil
 			}
-			l.damaged = true
-			l.report(damage)
+			l.met(damage)
 		default:
 			return 0, err
 		}
 	}
+}
+
+// met takes note of damage in the active segment, at its end or with sound blocks behind it.
+func (l *Log) met(d *segment.DamageError) {
+	l.damaged, l.newer = true, l.newer || d.Newer
+	l.report(d)
 }
 
 // nextSegment goes on to the segment behind the active one, and tells whether there is one.

@@ -82,6 +82,7 @@ var errnos = []struct {
 	{engine.ErrPoisoned, syscall.EIO},
 	{engine.ErrDamaged, syscall.EIO},
 	{engine.ErrVanished, syscall.EIO},
+	{engine.ErrVersion, syscall.EIO},
 	{engine.ErrClosed, syscall.EIO},
 	{engine.ErrNotStore, syscall.EIO},
 	{engine.ErrNetworkFS, syscall.EIO},

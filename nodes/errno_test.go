@@ -49,6 +49,7 @@ func TestErrno(t *testing.T) {
 		{"poisoned", engine.ErrPoisoned, syscall.EIO},
 		{"damaged", &engine.DamageError{Segment: 1}, syscall.EIO},
 		{"vanished", engine.ErrVanished, syscall.EIO},
+		{"newer version", engine.ErrVersion, syscall.EIO},
 		{"closed", engine.ErrClosed, syscall.EIO},
 		{"not a store", engine.ErrNotStore, syscall.EIO},
 		{"network", engine.ErrNetworkFS, syscall.EIO},

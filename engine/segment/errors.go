@@ -3,6 +3,8 @@ package segment
 import (
 	"errors"
 	"fmt"
+
+	"purofs/engine/format"
 )
 
 // ErrDamaged is matched by every *DamageError.
@@ -14,6 +16,9 @@ type DamageError struct {
 	Pos     int64  // first damaged byte
 	End     int64  // where sound bytes begin again, -1 if nowhere
 	Reason  string
+	// Newer means that a newer version of purofs has written them. Only that can tell whether they are
+	// sound, so nobody else removes or replaces them.
+	Newer bool
 }
 
 // Error says where, how much and what to do next.
@@ -26,5 +31,7 @@ func (e *DamageError) Error() string {
 		Name(e.Segment), e.Pos, extent, e.Reason)
 }
 
-// Is makes every *DamageError match ErrDamaged.
-func (e *DamageError) Is(target error) bool { return target == ErrDamaged }
+// Is makes every *DamageError match ErrDamaged, and one of a newer version format.ErrVersion.
+func (e *DamageError) Is(target error) bool {
+	return target == ErrDamaged || e.Newer && target == format.ErrVersion
+}

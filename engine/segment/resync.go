@@ -59,7 +59,7 @@ func (s *Scanner) stop(err error) error {
 		}
 		return s.zeros()
 	}
-	damage := &DamageError{Segment: s.order, Pos: s.pos, End: end, Reason: f.reason}
+	damage := &DamageError{Segment: s.order, Pos: s.pos, End: end, Reason: f.reason, Newer: f.newer}
 	if end >= 0 {
 		s.pos = end
 	}
@@ -72,7 +72,8 @@ func (s *Scanner) cutOff(err error) error {
 	if !errors.Is(err, ErrTorn) || s.limit == NoLimit {
 		return err
 	}
-	damage := &DamageError{s.order, s.pos, s.limit, "its last block is cut off"}
+	damage := &DamageError{
+		Segment: s.order, Pos: s.pos, End: s.limit, Reason: "its last block is cut off"}
 	s.pos = s.limit
 	return damage
 }
@@ -83,6 +84,9 @@ func (s *Scanner) resume(f *flaw) (int64, error) {
 		// The start record is right, so what lies inside belongs to this block. Looking there could
 		// take a value that is itself a piece of a log for blocks of this one.
 		next := s.pos + int64(f.length) + format.EndBytes
+		if f.newer {
+			return next, nil
+		}
 		head, err := s.win.view(next, format.StartBytes)
 		if err != nil {
 			return 0, err
@@ -187,7 +191,8 @@ func (s *Scanner) zeros() error {
 			return ErrTorn
 		}
 		if !allZero(view) {
-			return &DamageError{s.order, s.pos, -1, "no block starts here"}
+			return &DamageError{
+				Segment: s.order, Pos: s.pos, End: -1, Reason: "no block starts here"}
 		}
 		at += int64(len(view))
 	}

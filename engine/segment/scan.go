@@ -189,6 +189,7 @@ type flaw struct {
 	reason string
 	length int
 	raised bool
+	newer  bool // only a newer version of purofs knows what it is
 }
 
 func (f *flaw) Error() string { return f.reason }
@@ -225,7 +226,8 @@ func (s *Scanner) parse(pos int64) error {
 		err = s.parseInside(length)
 	}
 	if err != nil {
-		return &flaw{reason: err.Error(), length: length, raised: true}
+		newer := errors.Is(err, format.ErrVersion)
+		return &flaw{reason: err.Error(), length: length, raised: true, newer: newer}
 	}
 	return nil
 }
