@@ -179,7 +179,7 @@ func (l *Log) leaveChecked() (bool, error) {
 	if err := l.listSegments(); err != nil {
 		return false, err
 	}
-	if order == l.segments[len(l.segments)-1] {
+	if order >= l.segments[len(l.segments)-1] {
 		return false, nil
 	}
 	if !l.scan.Sealed() {

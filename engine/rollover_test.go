@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -222,4 +224,25 @@ func TestReadingBesideASegmentMadeAheadOfTime(t *testing.T) {
 	}
 	requireValues(t, l, "t", "a", "b")
 	requireValues(t, l, "new", "c")
+}
+
+// Behind the segment with the last number there is none, and above all not the first one.
+func TestLastSegmentNumber(t *testing.T) {
+	dir := newStore(t)
+	l := open(t, dir, engine.Options{SegmentBytes: testSegmentBytes})
+	values := fill(t, l, 3)
+	closeLog(t, l)
+	if err := errors.Join(
+		os.Rename(segmentPath(dir, 1), segmentPath(dir, math.MaxUint32)),
+		os.Remove(segmentPath(dir, 2)), os.Remove(filepath.Join(dir, "checkpoint")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, dir, engine.Options{})
+	requireValues(t, l, "t", values[:len(values)-1]...)
+	var b engine.Batch
+	b.Add("t", nil, []byte("x"))
+	if err := l.Append(t.Context(), &b); !errors.Is(err, engine.ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
 }

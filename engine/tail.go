@@ -133,6 +133,9 @@ func (l *Log) met(d *segment.DamageError) {
 // nextSegment goes on to the segment behind the active one, and tells whether there is one.
 func (l *Log) nextSegment() (bool, error) {
 	next := l.active.Order() + 1
+	if next == 0 {
+		return false, nil // it has the last number there is
+	}
 	err := l.activate(next, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Compare: numbers may have been left out by another program.
@@ -201,12 +204,16 @@ func holdsBlock(dir *disk.Dir, order uint32) (bool, error) {
 	return false, err
 }
 
-// after returns the number of the first segment behind order, which there must be.
+// after returns the number of the first segment behind order, which there must be: a listed one, or
+// the active one, of which somebody may just have taken the name away.
 func (l *Log) after(order uint32) uint32 {
 	for _, o := range l.segments {
 		if o > order {
 			return o
 		}
+	}
+	if l.active.Order() > order {
+		return l.active.Order()
 	}
 	panic(fmt.Sprintf("BUG: no segment behind %d", order))
 }
