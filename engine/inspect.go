@@ -227,17 +227,24 @@ func (p *Piece) inside() ([]byte, error) {
 	return b[format.StartBytes:], nil
 }
 
-// readHeader decodes the header record, if there is one.
-func (p *Piece) readHeader(inside []byte) {
+// seemingHeader decodes the header record, if one seems to be there, of n bytes: whatever its check
+// says.
+func seemingHeader(inside []byte) (h format.Header, n int, found bool) {
 	r, n, err := format.ParseRecord(inside)
 	if err != nil {
-		return
+		return h, 0, false
 	}
 	if kind, control := r.Control(); !control || kind != format.TopicHeader {
-		return
+		return h, 0, false
 	}
-	h, err := format.ParseHeader(r.Value)
-	if err != nil {
+	h, err = format.ParseHeader(r.Value)
+	return h, n, err == nil
+}
+
+// readHeader decodes the header record, if there is one.
+func (p *Piece) readHeader(inside []byte) {
+	h, n, found := seemingHeader(inside)
+	if !found {
 		return
 	}
 	p.HasHeader = true

@@ -54,7 +54,7 @@ func (p *Piece) Records() iter.Seq2[PieceRecord, error] {
 			yield(PieceRecord{}, err)
 			return
 		}
-		c := p.counter()
+		c := p.counter(inside)
 		for at := 0; at < len(inside); {
 			r, n, err := format.ParseRecord(inside[at:])
 			pos := p.Pos + format.StartBytes + int64(at)
@@ -109,40 +109,22 @@ func describe(r format.Record) PieceRecord {
 
 // An offsetCounter gives the records of a block their offsets.
 type offsetCounter struct {
-	runs  []HeaderRun
-	skips func() (uint64, error) // of a sparse block
-	next  map[string]uint64
+	runs   []HeaderRun
+	sparse bool
+	skips  format.Header // of a sparse block
+	next   map[string]uint64
 }
 
-func (p *Piece) counter() *offsetCounter {
-	c := &offsetCounter{runs: p.Header.Runs, next: make(map[string]uint64)}
-	if p.Header.Sparse {
-		c.skips = p.skips()
-	}
-	return c
-}
-
-// skips returns a function that gives the skips of a sparse block one after the other.
-func (p *Piece) skips() func() (uint64, error) {
-	none := func() (uint64, error) { return 0, format.ErrLength }
-	inside, err := p.inside()
-	if err != nil {
-		return none
-	}
-	r, _, err := format.ParseRecord(inside)
-	if err != nil {
-		return none
-	}
-	h, err := format.ParseHeader(r.Value)
-	for range h.Topics {
-		if err == nil {
-			_, err = h.NextRun()
+func (p *Piece) counter(inside []byte) *offsetCounter {
+	c := &offsetCounter{runs: p.Header.Runs, sparse: p.Header.Sparse, next: make(map[string]uint64)}
+	if c.sparse {
+		h, _, _ := seemingHeader(inside)
+		var err error
+		if c.skips, err = h.Skips(); err != nil {
+			c.runs = nil // without its skips no record has an offset
 		}
 	}
-	if err != nil {
-		return none
-	}
-	return h.NextSkip
+	return c
 }
 
 // offset is that of the next record, -1 if it cannot be told.
@@ -157,8 +139,8 @@ func (c *offsetCounter) offset(r *PieceRecord) int64 {
 		}
 		next, c.runs = c.runs[0].Offset, c.runs[1:]
 	}
-	if c.skips != nil {
-		skip, err := c.skips()
+	if c.sparse {
+		skip, err := c.skips.NextSkip()
 		if err != nil {
 			c.runs = nil
 			return -1

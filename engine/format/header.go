@@ -156,6 +156,17 @@ func (h *Header) NextRun() (Run, error) {
 	return run, nil
 }
 
+// Skips returns a copy of the header that stands behind its runs, for NextSkip.
+func (h *Header) Skips() (Header, error) {
+	skips := *h
+	for range h.Topics {
+		if _, err := skips.NextRun(); err != nil {
+			return skips, err
+		}
+	}
+	return skips, nil
+}
+
 // NextSkip returns, for a sparse block and after all runs, how many offsets were skipped before
 // each record, in the records' order.
 func (h *Header) NextSkip() (uint64, error) {
