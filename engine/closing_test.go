@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"purofs/engine"
 	"purofs/engine/disk"
@@ -61,5 +62,22 @@ func TestSyncBesideClose(t *testing.T) {
 	}
 	if err := <-second; !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("got %v of the second sync, want ErrClosed", err)
+	}
+}
+
+// With sync=interval somebody syncs what is acknowledged, also if who appended it died at once.
+func TestOpeningSyncsWhatTheDeadLeft(t *testing.T) {
+	dir := newStore(t)
+	closeLog(t, open(t, dir, engine.Options{}))
+	dead := open(t, dir, engine.Options{SyncInterval: engine.SyncIntervalMax})
+	appendTo(t, dead, "t", "x")
+	syncing := newGate()
+	close(syncing.opens)
+	open(t, dir, engine.Options{
+		SyncInterval: engine.SyncIntervalMin, FileHook: gates{disk.OpDatasync: syncing}})
+	select {
+	case <-syncing.reached:
+	case <-time.After(10 * time.Second):
+		t.Error("nothing was synced in 10 seconds")
 	}
 }

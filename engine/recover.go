@@ -47,11 +47,7 @@ func (l *Log) recover(ctx context.Context) error {
 		return err
 	}
 	if sameBoot {
-		l.sync.synced = place{c.SyncedOrder, c.SyncedPos}
-		l.sweepLeftCheckpoints()
-		err := l.refresh()
-		l.noticeSegments()
-		return err
+		return l.reopen(place{c.SyncedOrder, c.SyncedPos})
 	}
 	l.sync.synced = place{order: l.segments[0]}
 	if l.opts.ReadOnly {
@@ -65,6 +61,18 @@ func (l *Log) recover(ctx context.Context) error {
 		return fmt.Errorf("checking what was written before the machine started: %w", err)
 	}
 	return l.recovered()
+}
+
+// reopen goes on where the log was left in this boot of the machine, on the disk up to synced.
+func (l *Log) reopen(synced place) error {
+	l.sync.synced = synced
+	l.sweepLeftCheckpoints()
+	err := l.refresh()
+	l.noticeSegments()
+	if synced.before(l.place()) {
+		l.sync.dirty.Store(true) // whoever appended it may have died before it was synced
+	}
+	return err
 }
 
 // recovered makes all that was found count as on the disk.
