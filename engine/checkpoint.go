@@ -108,12 +108,10 @@ func (k *keeper) stop(l *Log) error {
 // is that of the sync: a checkpoint that cannot be written, since the disk is full, costs no more
 // than time.
 func (l *Log) checkpoint(durable bool) error {
-	l.mu.Lock()
-	l.keep.bytes.Store(0)
-	c := &format.Checkpoint{BootID: l.bootID, Pos: l.scan.Pos()}
-	c.Log = *l.table.header(l.active.Order(), l.lastTime)
-	sealed := l.scan.Sealed()
-	l.mu.Unlock()
+	c, sealed, err := l.captureTail()
+	if err != nil {
+		return err
+	}
 	if durable {
 		if _, err := l.syncAll(); err != nil {
 			return err
@@ -123,6 +121,9 @@ func (l *Log) checkpoint(durable bool) error {
 		return nil // who starts behind a tombstone does not know of it; the checkpoint before will do
 	}
 	synced := l.sync.upTo()
+	if !durable {
+		synced = l.vouchedFor(synced)
+	}
 	if here := (place{c.Log.Order, c.Pos}); here.before(synced) {
 		synced = here // the sync covered more than the state above
 	}
@@ -133,6 +134,34 @@ func (l *Log) checkpoint(durable bool) error {
 		l.mu.Unlock()
 	}
 	return nil
+}
+
+// captureTail returns what a checkpoint says of the log's tail as it is now, and whether that is
+// behind a tombstone.
+func (l *Log) captureTail() (c *format.Checkpoint, sealed bool, err error) {
+	l.mu.Lock()
+	defer l.unlockAndWake()
+	l.keep.bytes.Store(0)
+	// Others may have written checkpoints of what they appended; one of less would take theirs back.
+	if err := l.refresh(); err != nil {
+		return nil, false, err
+	}
+	c = &format.Checkpoint{BootID: l.bootID, Pos: l.scan.Pos()}
+	c.Log = *l.table.header(l.active.Order(), l.lastTime)
+	return c, l.scan.Sealed(), nil
+}
+
+// vouchedFor is up to where the log is on the disk if this process knows that of synced: the
+// checkpoint may have more of another one.
+func (l *Log) vouchedFor(synced place) place {
+	c := l.readCheckpoint()
+	if c == nil || c.BootID != l.bootID {
+		return synced
+	}
+	if at := (place{c.SyncedOrder, c.SyncedPos}); synced.before(at) {
+		return at
+	}
+	return synced
 }
 
 // writeCheckpoint replaces the checkpoint file. It is synced before it gets its name, in every

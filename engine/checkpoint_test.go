@@ -271,3 +271,26 @@ func TestReadOnlyChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Who closes a log that it has not looked at for long does not take back what others have said in
+// the checkpoint: after a crash of the machine all behind that is in doubt.
+func TestCheckpointOfAnIdleProcess(t *testing.T) {
+	for _, records := range []int{0, 1} {
+		dir := newStore(t)
+		busy := open(t, dir, engine.Options{Sync: engine.SyncAlways})
+		idle := open(t, dir, engine.Options{Sync: engine.SyncNone})
+		appendTo(t, busy, "t", "0")
+		closeLog(t, busy)
+		synced := int64(len(readFile(t, segmentPath(dir, 0))))
+		for i := range records {
+			appendTo(t, idle, "t", fmt.Sprint(i+1))
+		}
+		closeLog(t, idle)
+		end := int64(len(readFile(t, segmentPath(dir, 0))))
+		c, err := format.ParseCheckpoint(readFile(t, filepath.Join(dir, "checkpoint")))
+		if err != nil || c.Pos != end || c.SyncedPos != synced {
+			t.Errorf("got a checkpoint at %d, synced up to %d, %v, want %d and %d",
+				c.Pos, c.SyncedPos, err, end, synced)
+		}
+	}
+}
