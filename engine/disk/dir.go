@@ -97,7 +97,8 @@ func (d *Dir) open(name string, flag int, perm fs.FileMode) (*File, error) {
 // ReadFile returns what a file of at most that many bytes holds; for a larger one the error is
 // syscall.EFBIG.
 func (d *Dir) ReadFile(name string, bytesMax int64) ([]byte, error) {
-	file, err := d.Open(name)
+	// A pipe, say, would otherwise have its opener wait for a writer.
+	file, err := d.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

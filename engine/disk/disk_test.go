@@ -251,6 +251,17 @@ func TestReadFileIsBounded(t *testing.T) {
 	}
 }
 
+// What is no file is an error, and nothing to wait for.
+func TestReadFileOfAPipe(t *testing.T) {
+	d := openDir(t, nil)
+	if err := syscall.Mkfifo(filepath.Join(d.Path(), "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := d.ReadFile("pipe", 4); !errors.Is(err, syscall.ESPIPE) {
+		t.Errorf("got %q, %v, want ESPIPE", b, err)
+	}
+}
+
 func TestOpenDirOfAFile(t *testing.T) {
 	d := openDir(t, nil)
 	create(t, d, "f")
