@@ -30,12 +30,12 @@ var storeFiles = []string{
 // openStore opens the store's directory, which is made if it does not exist, and sets in t who owns
 // topics that nobody made.
 func openStore(path string, readOnly bool, hook disk.Hook, t *table) (*disk.Dir, error) {
-	if !readOnly {
-		if err := makeStore(path, hook); err != nil {
-			return nil, err
+	dir, err := disk.OpenDir(path, hook)
+	if errors.Is(err, fs.ErrNotExist) && !readOnly {
+		if err = makeStore(path, hook); err == nil {
+			dir, err = disk.OpenDir(path, hook)
 		}
 	}
-	dir, err := disk.OpenDir(path, hook)
 	if errors.Is(err, syscall.ENOTDIR) {
 		err = fmt.Errorf("%w: it is a file, not a directory", ErrNotStore)
 	}

@@ -79,10 +79,18 @@ func TestOpenAsNobody(t *testing.T) {
 	if err := os.Chmod(binary, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(base, "store")
+	parent := filepath.Join(base, "parent")
+	if err := os.Mkdir(parent, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(parent, "store")
 	l := open(t, dir, engine.Options{})
 	appendTo(t, l, "t", "x")
 	closeLog(t, l)
+	// Who may only pass through the directory above can use the store nevertheless.
+	if err := os.Chmod(parent, 0o711); err != nil {
+		t.Fatal(err)
+	}
 	ask := func(want string, args ...any) {
 		t.Helper()
 		user := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
