@@ -105,7 +105,7 @@ func (s *Segment) fillOne(pos int64, n int, note string) error {
 
 // keep copies the bytes from pos to end to a file that a power cut cannot take away.
 func (s *Segment) keep(dir *disk.Dir, pos, end int64) (name string, err error) {
-	if err := dir.Mkdir(LostDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeLost(dir); err != nil {
 		return "", err
 	}
 	file, name, err := createLost(dir, s.order, pos)
@@ -132,10 +132,24 @@ func (s *Segment) keep(dir *disk.Dir, pos, end int64) (name string, err error) {
 	return name, errors.Join(lost.Sync(), dir.Sync())
 }
 
+// makeLost makes LostDir, unless it is there. Who may write to the store may have to put something
+// there.
+func makeLost(dir *disk.Dir) error {
+	store, err := dir.Stat()
+	if err != nil {
+		return err
+	}
+	err = dir.Mkdir(LostDir, store.Mode().Perm()|0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
 // MoveToLost moves a file of the store to LostDir, and returns its new name within the store. That
 // of a file in a directory has dashes instead of slashes, and is cut to what a name can hold.
 func MoveToLost(dir *disk.Dir, name string) (kept string, err error) {
-	if err := dir.Mkdir(LostDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeLost(dir); err != nil {
 		return "", err
 	}
 	lost, err := dir.OpenDir(LostDir)

@@ -33,6 +33,26 @@ func TestRepairKeepsWhatItRemoves(t *testing.T) {
 	}
 }
 
+// Who may write to the store must be able to keep what a producer of another user left.
+func TestLostIsAsOpenAsTheStore(t *testing.T) {
+	sound := image(block(1, "t", "a"))
+	dir, s := openImage(t, join(sound, []byte("torn")))
+	like := filepath.Join(t.TempDir(), "like")
+	if err := errors.Join(os.Chmod(dir.Path(), 0o775), os.Mkdir(like, 0o775)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Repair(dir, int64(len(sound))); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.Stat(like)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := dir.Lstat(segment.LostDir); err != nil || got.Mode() != want.Mode() {
+		t.Errorf("got %v, %v, want %v", got.Mode(), err, want.Mode())
+	}
+}
+
 // A second tail at the same place, and a repair of what needs none, take away nothing.
 func TestRepairAgain(t *testing.T) {
 	sound := image(block(1, "t", "a"))
