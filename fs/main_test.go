@@ -74,6 +74,15 @@ func startDaemon(t *testing.T, store, mountpoint string, as *syscall.Credential)
 	return d
 }
 
+// kill kills the daemon, which leaves its mount dead.
+func (d *daemon) kill(t *testing.T) {
+	t.Helper()
+	if err := d.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = d.Wait()
+}
+
 // copyOfTest copies the test binary to where other users may run it.
 func copyOfTest(t *testing.T, dir string) (name string) {
 	t.Helper()

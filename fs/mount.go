@@ -48,7 +48,8 @@ func Mount(ctx context.Context, config Config) (*Mounted, error) {
 		config.Engine.Logger = &config.Logger
 	}
 	config.Engine.ReadOnly = config.ReadOnly
-	if err := checkPlace(&config); err != nil {
+	config, err := findPlace(ctx, config)
+	if err != nil {
 		return nil, err
 	}
 	log, err := engine.Open(ctx, config.Store, config.Engine)
@@ -249,8 +250,8 @@ func UnmountPath(mountpoint string) error {
 	}
 	top, ok := topMount(entries, point)
 	if !ok {
-		// Perhaps by another name. A dead mount has none, so this comes second.
-		if point, err = filepath.EvalSymlinks(point); err != nil {
+		// Perhaps by another name. This comes second, for a hung mount does not answer.
+		if point, err = followLinks(point); err != nil && !errors.Is(err, unix.ENOTCONN) {
 			return err
 		}
 		top, ok = topMount(entries, point)

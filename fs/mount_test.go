@@ -3,6 +3,8 @@ package fs_test
 import (
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -134,10 +136,7 @@ func TestDeadMountIsCleanedUp(t *testing.T) {
 	config := newConfig(t)
 	d := startDaemon(t, config.Store, config.Mountpoint, nil)
 	shell(t, config, `mkdir $M/t && echo hello >> $M/t/append`)
-	if err := d.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = d.Wait()
+	d.kill(t)
 	var st unix.Stat_t
 	if err := unix.Stat(config.Mountpoint, &st); err != unix.ENOTCONN {
 		t.Fatalf("stat of a dead mount: got %v, want ENOTCONN", err)
@@ -145,5 +144,34 @@ func TestDeadMountIsCleanedUp(t *testing.T) {
 	mount(t, config)
 	if got := shell(t, config, `cat $M/t/log`); got != "hello\n" {
 		t.Errorf("got %q, want hello", got)
+	}
+}
+
+// A dead mount cannot be asked for its name, so links to it are followed without.
+func TestDeadMountBehindALink(t *testing.T) {
+	needRoot(t)
+	for name, link := range map[string]struct{ to, path string }{
+		"to it":          {"mnt", "link"},
+		"to where it is": {".", "link/mnt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := newConfig(t)
+			dir := filepath.Dir(config.Mountpoint)
+			if err := os.Symlink(link.to, filepath.Join(dir, "link")); err != nil {
+				t.Fatal(err)
+			}
+			linked := config
+			linked.Mountpoint = filepath.Join(dir, link.path)
+
+			startDaemon(t, config.Store, config.Mountpoint, nil).kill(t)
+			if err := fs.UnmountPath(linked.Mountpoint); err != nil {
+				t.Errorf("unmount: %v", err)
+			}
+			startDaemon(t, config.Store, config.Mountpoint, nil).kill(t)
+			mount(t, linked)
+			if got := shell(t, config, `ls -A $M`); got != ".puro\n" {
+				t.Errorf("got %q, want .puro", got)
+			}
+		})
 	}
 }

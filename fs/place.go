@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	iofs "io/fs"
@@ -20,6 +21,21 @@ func placeError(format string, args ...any) error { return badPlace{fmt.Errorf(f
 
 func (e badPlace) Error() string   { return e.reason.Error() }
 func (e badPlace) Unwrap() []error { return []error{ErrPlace, e.reason} }
+
+// findPlace returns the config with its paths as checkPlace makes them. It ends with ctx: a hung
+// daemon on the way to one of the paths does not answer.
+func findPlace(ctx context.Context, config Config) (Config, error) {
+	checked := make(chan error, 1)
+	found := config
+	go func() { checked <- checkPlace(&found) }()
+	select {
+	case err := <-checked:
+		return found, err
+	case <-ctx.Done():
+		return config, placeError("%s, or what is mounted there, does not answer: %w",
+			config.Mountpoint, ctx.Err())
+	}
+}
 
 // checkPlace makes the paths absolute and free of links, and refuses a place where no mount should
 // be. What a dead mount of ours left there is removed.
@@ -103,7 +119,7 @@ func resolveMountpoint(path string) (string, error) {
 		return "", err
 	}
 	for {
-		resolved, err := filepath.EvalSymlinks(path)
+		resolved, err := followLinks(path)
 		var info os.FileInfo
 		if err == nil {
 			info, err = os.Stat(resolved)
@@ -114,7 +130,7 @@ func resolveMountpoint(path string) (string, error) {
 		}
 		switch {
 		case errors.Is(err, unix.ENOTCONN):
-			if err := cleanUp(path); err != nil {
+			if err := cleanUp(resolved); err != nil {
 				return "", err
 			}
 		case errors.Is(err, iofs.ErrNotExist):
@@ -129,21 +145,26 @@ func resolveMountpoint(path string) (string, error) {
 	}
 }
 
-// cleanUp unmounts one dead mount: its daemon is gone.
-func cleanUp(path string) error {
-	parent, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if err != nil {
-		return placeError("%w", err)
+// followLinks returns a path without links. If it leads to a dead mount then the error matches
+// ENOTCONN, and the path is that of the mount.
+func followLinks(path string) (string, error) {
+	resolved, err := filepath.EvalSymlinks(path)
+	var at *iofs.PathError
+	if errors.Is(err, unix.ENOTCONN) && errors.As(err, &at) {
+		return at.Path, err
 	}
-	point := filepath.Join(parent, filepath.Base(path))
+	return resolved, err
+}
+
+// cleanUp unmounts one dead mount: its daemon is gone.
+func cleanUp(point string) error {
 	entries, err := readMountTable()
 	if err != nil {
 		return err
 	}
-	top, ok := topMount(entries, point)
-	if !ok || top.fsType != fsType {
-		return placeError("the %s mount on %s is dead (unmount it with: umount -l %[2]s)",
-			top.fsType, point)
+	if top, ok := topMount(entries, point); !ok || top.fsType != fsType {
+		return placeError("the mount on %s is dead, and none of purofs (unmount it with: "+
+			"umount -l %[1]s)", point)
 	}
 	if err := detach(point); err != nil {
 		return placeError("the mount on %s is dead and cannot be removed: %w", point, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -96,6 +97,28 @@ func TestMountsAtTheSameTime(t *testing.T) {
 		if refused != 1 {
 			t.Fatalf("%d of two were refused, want one", refused)
 		}
+	}
+}
+
+// A daemon that hangs does not hang who would mount over it for good.
+func TestPlaceThatDoesNotAnswer(t *testing.T) {
+	needRoot(t)
+	config := newConfig(t)
+	d := startDaemon(t, config.Store, config.Mountpoint, nil)
+	if err := d.Process.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	mounted, err := fs.Mount(ctx, config)
+	if err == nil {
+		unmount(t, mounted)
+	}
+	if !errors.Is(err, fs.ErrPlace) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want an ErrPlace with the end of the context", err)
+	}
+	if err := d.Process.Signal(unix.SIGCONT); err != nil {
+		t.Fatal(err)
 	}
 }
 
