@@ -49,6 +49,10 @@ func TestOneWriteIsOneBlock(t *testing.T) {
 			copy(memory, strings.Repeat("\n", len(memory)))
 			return memory
 		}},
+		{"1020 KiB, from the last byte of a page on", func(t *testing.T) []byte {
+			memory := aligned(t, 1<<20)[4095:]
+			return memory[:copy(memory, strings.Repeat(line, (1020<<10)/len(line)))]
+		}},
 		{"1 MiB less a page, anywhere", func(t *testing.T) []byte {
 			return []byte(strings.Repeat(line, (1<<20-4096)/len(line)+1)[37:])
 		}},

@@ -69,6 +69,7 @@ var writingTools = []struct {
 	{"node stream", "node",
 		`node -e 'const f = require("fs").createWriteStream("append"); f.write("o"); f.end("ne\n")'`,
 		"one\n"},
+	{"vim", "vim", `vim -es -u NONE -c 'normal ione' -c wq append`, "one\n"},
 	{"CRLF", "", `printf 'one\r\ntwo\r\n' >> append`, "one\r\ntwo\r\n"},
 	{"empty lines", "", `printf '\n\n' >> append; echo >> append`, "\n\n\n"},
 	{"nothing", "", `printf '' >> append; : >> append; cp /dev/null append`, ""},
