@@ -206,18 +206,12 @@ func (l *Log) commit(ctx context.Context, b *Batch) error {
 		return err
 	}
 	for {
-		l.mu.Lock()
-		if l.closed {
-			l.mu.Unlock()
-			return ErrClosed
+		h, size, err := l.holdActive()
+		if err != nil {
+			return err
 		}
-		h, size := l.active, l.scan.Pos()
-		h.refs++
-		l.mu.Unlock()
 		done, err := l.commitTo(ctx, h, size, b)
-		l.mu.Lock()
-		l.drop(h)
-		l.mu.Unlock()
+		l.giveBack(h)
 		if done || err != nil {
 			return err
 		}

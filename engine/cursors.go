@@ -185,14 +185,10 @@ func (l *Log) exclusively(ctx context.Context, do func() error) error {
 
 // tryExclusively does it unless another process has started a new segment.
 func (l *Log) tryExclusively(ctx context.Context, do func() error) (done bool, err error) {
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return false, ErrClosed
+	h, size, err := l.holdActive()
+	if err != nil {
+		return false, err
 	}
-	h, size := l.active, l.scan.Pos()
-	h.refs++
-	l.mu.Unlock()
 	defer l.giveBack(h)
 	if err := l.lock(ctx, h, size, false); err != nil {
 		return false, err

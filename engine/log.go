@@ -208,6 +208,17 @@ func (l *Log) hold(order uint32) (*handle, error) {
 	return h, nil
 }
 
+// holdActive returns the active segment, and up to where it is known; giveBack gives it back.
+func (l *Log) holdActive() (h *handle, size int64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, 0, ErrClosed
+	}
+	l.active.refs++
+	return l.active, l.scan.Pos(), nil
+}
+
 // drop gives a handle back. Log.mu is held.
 func (l *Log) drop(h *handle) {
 	if h.refs--; h.refs == 0 {

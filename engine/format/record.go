@@ -56,18 +56,10 @@ func ParseRecord(b []byte) (rec Record, n int, err error) {
 
 // parseRecord is ParseRecord for any record.
 func parseRecord(b []byte) (rec Record, n int, err error) {
-	if len(b) < 2 {
-		return rec, 0, ErrShort
+	body, length, n, err := recordBody(b)
+	if err != nil {
+		return rec, 0, err
 	}
-	length, w := frameVarint(b[1:])
-	if w <= 0 {
-		return rec, 0, varintError(w)
-	}
-	if length < recordLengthMin {
-		return rec, 0, ErrLength
-	}
-	n = 1 + w + length
-	body := b[1+w:]
 	short := len(body) < length
 	if !short {
 		body = body[:length]
@@ -97,21 +89,29 @@ func parseRecord(b []byte) (rec Record, n int, err error) {
 	return rec, n, nil
 }
 
-// PeekRecord reads the topic and the whole length of the record at the beginning of b, of which the
-// rest may be missing.
-func PeekRecord(b []byte) (topic []byte, n int, err error) {
+// recordBody returns what follows the length of the record at the beginning of b, of which the end
+// may be missing, that length, and the size of the whole record.
+func recordBody(b []byte) (body []byte, length, n int, err error) {
 	if len(b) < 2 {
-		return nil, 0, ErrShort
+		return nil, 0, 0, ErrShort
 	}
 	length, w := frameVarint(b[1:])
 	if w <= 0 {
-		return nil, 0, varintError(w)
+		return nil, 0, 0, varintError(w)
 	}
 	if length < recordLengthMin {
-		return nil, 0, ErrLength
+		return nil, 0, 0, ErrLength
 	}
-	n = 1 + w + length
-	body := b[1+w:]
+	return b[1+w:], length, 1 + w + length, nil
+}
+
+// PeekRecord reads the topic and the whole length of the record at the beginning of b, of which the
+// rest may be missing.
+func PeekRecord(b []byte) (topic []byte, n int, err error) {
+	body, length, n, err := recordBody(b)
+	if err != nil {
+		return nil, 0, err
+	}
 	topicBytes, w := frameVarint(body)
 	if w <= 0 {
 		return nil, 0, varintError(w)

@@ -62,14 +62,11 @@ func (l *List) Next() (Extent, error) {
 	if l.before.End == 0 {
 		l.before = Extent{End: l.from, At: l.First}
 	}
-	var fields [4]uint64
-	for i := range fields {
-		v, n := binary.Uvarint(l.rest)
-		if n <= 0 || v > pointMax {
-			return Extent{}, ErrUnsound
-		}
-		fields[i], l.rest = v, l.rest[n:]
+	fields, rest, err := takeFields(l.rest)
+	if err != nil {
+		return Extent{}, err
 	}
+	l.rest = rest
 	room := uint64(l.to - l.before.End)
 	if fields[0] > room || fields[1] > room-fields[0] || fields[1] == 0 {
 		return Extent{}, ErrUnsound
@@ -82,6 +79,18 @@ func (l *List) Next() (Extent, error) {
 	}
 	l.before = e
 	return e, nil
+}
+
+// takeFields takes the four numbers off the front of b with which a list, or an extent, begins.
+func takeFields(b []byte) (fields [4]uint64, rest []byte, err error) {
+	for i := range fields {
+		v, n := binary.Uvarint(b)
+		if n <= 0 || v > pointMax {
+			return fields, b, ErrUnsound
+		}
+		fields[i], b = v, b[n:]
+	}
+	return fields, b, nil
 }
 
 // appendExtent encodes an extent that comes behind another one.
@@ -99,15 +108,11 @@ func appendPoint(b []byte, before, p Point) []byte {
 
 // parseList decodes the beginning of a list.
 func parseList(b []byte, from, to int64) (List, error) {
-	var fields [4]uint64
-	for i := range fields {
-		v, n := binary.Uvarint(b)
-		if n <= 0 || v > pointMax {
-			return List{}, ErrUnsound
-		}
-		fields[i], b = v, b[n:]
+	fields, rest, err := takeFields(b)
+	if err != nil {
+		return List{}, err
 	}
-	l := List{First: Point{fields[0], fields[1]}, rest: b, from: from, to: to}
+	l := List{First: Point{fields[0], fields[1]}, rest: rest, from: from, to: to}
 	l.After = Point{fields[0] + fields[2], fields[1] + fields[3]}
 	if !l.After.valid() {
 		return List{}, ErrUnsound

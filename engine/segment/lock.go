@@ -39,7 +39,7 @@ func (s *Segment) LockTail(ctx context.Context, size int64, timeout time.Duratio
 	if !s.lock.pending() {
 		from := max(0, size-format.EndBytes)
 		for yields := 0; ; yields++ {
-			ok, err := s.tryLock(unix.F_WRLCK, from, 0)
+			ok, err := tryLock(s.file, unix.F_WRLCK, from, 0)
 			if err != nil || ok {
 				return err
 			}
@@ -59,46 +59,18 @@ func (s *Segment) LockTail(ctx context.Context, size int64, timeout time.Duratio
 // UnlockTail releases the producer's lock.
 func (s *Segment) UnlockTail() {
 	// Unlocking what is locked by this description fails only for a closed file, which has no locks.
-	_ = s.fcntl(unix.F_OFD_SETLK, unix.F_UNLCK, 0, 0)
+	_ = setLock(s.file, unix.F_OFD_SETLK, unix.F_UNLCK, 0, 0)
 }
 
 // ShareHead takes a shared lock on the first byte for as long as the segment is open: retention and
 // compaction keep away from it. Only for segments that are complete: a producer of an empty one
-// locks that byte. It reports false if someone else has it
-// locked: a steward, or a producer that does not know yet that it is complete.
-func (s *Segment) ShareHead() (bool, error) { return s.tryLock(unix.F_RDLCK, 0, 1) }
+// locks that byte. It reports false if someone else has it locked: a steward, or a producer that
+// does not know yet that it is complete.
+func (s *Segment) ShareHead() (bool, error) { return tryLock(s.file, unix.F_RDLCK, 0, 1) }
 
 // TailLocked tells whether some other open file description holds a lock that keeps readers from
 // the bytes from pos on: a producer is at work there.
-func (s *Segment) TailLocked(pos int64) (bool, error) {
-	lk := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: pos}
-	if err := unix.FcntlFlock(uintptr(s.file.Fd()), unix.F_OFD_GETLK, &lk); err != nil {
-		return false, fmt.Errorf("asking for the lock of segment %s: %w", Name(s.order), err)
-	}
-	return lk.Type != unix.F_UNLCK, nil
-}
-
-// tryLock takes a lock without waiting; length 0 means to infinity.
-func (s *Segment) tryLock(kind int16, from, length int64) (bool, error) {
-	err := s.fcntl(unix.F_OFD_SETLK, kind, from, length)
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-func (s *Segment) fcntl(cmd int, kind int16, from, length int64) error {
-	lk := unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: from, Len: length}
-	for {
-		err := unix.FcntlFlock(uintptr(s.file.Fd()), cmd, &lk)
-		if err == nil || !errors.Is(err, unix.EINTR) {
-			if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
-				err = fmt.Errorf("locking segment %s: %w", Name(s.order), err)
-			}
-			return err
-		}
-	}
-}
+func (s *Segment) TailLocked(pos int64) (bool, error) { return locked(s.file, pos) }
 
 // yield is sched_yield(2).
 func yield() { _, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
@@ -119,7 +91,7 @@ func (l *tailLock) start(s *Segment, from int64) {
 	go func() {
 		// Within Control the descriptor stays what it is, even if the segment is closed meanwhile.
 		err := s.file.Control(func(int) {
-			l.grant(s, s.fcntl(unix.F_OFD_SETLKW, unix.F_WRLCK, from, 0))
+			l.grant(s, setLock(s.file, unix.F_OFD_SETLKW, unix.F_WRLCK, from, 0))
 		})
 		if err != nil {
 			l.grant(s, err)
@@ -185,35 +157,48 @@ func (l *tailLock) disown() {
 // LockFile takes an exclusive lock on the whole of a file other than a segment, and tells whether
 // it got it: false means that some other open file, in this process or another, has it. The kernel
 // releases it when the file is closed, also by the death of the process.
-func LockFile(file *disk.File) (bool, error) {
-	err := lockFile(file, unix.F_WRLCK)
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
-		return false, nil
-	}
-	return err == nil, err
-}
+func LockFile(file *disk.File) (bool, error) { return tryLock(file, unix.F_WRLCK, 0, 0) }
 
 // UnlockFile releases the lock of LockFile while the file stays open.
-func UnlockFile(file *disk.File) error { return lockFile(file, unix.F_UNLCK) }
+func UnlockFile(file *disk.File) error {
+	return setLock(file, unix.F_OFD_SETLK, unix.F_UNLCK, 0, 0)
+}
 
 // FileLocked tells whether some other open file has the lock of LockFile.
-func FileLocked(file *disk.File) (bool, error) {
-	lk := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart}
+func FileLocked(file *disk.File) (bool, error) { return locked(file, 0) }
+
+// locked tells whether some other open file description has the bytes from pos on, or some of them,
+// locked for itself.
+func locked(file *disk.File, pos int64) (bool, error) {
+	lk := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart, Start: pos}
 	if err := unix.FcntlFlock(uintptr(file.Fd()), unix.F_OFD_GETLK, &lk); err != nil {
 		return false, fmt.Errorf("asking for the lock of %s: %w", file.Name(), err)
 	}
 	return lk.Type != unix.F_UNLCK, nil
 }
 
-func lockFile(file *disk.File, kind int16) error {
-	lk := unix.Flock_t{Type: kind, Whence: io.SeekStart}
-	for {
-		err := unix.FcntlFlock(uintptr(file.Fd()), unix.F_OFD_SETLK, &lk)
-		if !errors.Is(err, unix.EINTR) {
-			if err != nil {
-				err = fmt.Errorf("locking %s: %w", file.Name(), err)
-			}
-			return err
-		}
+// tryLock takes a lock without waiting, if nobody has one that is in its way; length 0 means to
+// infinity.
+func tryLock(file *disk.File, kind int16, from, length int64) (bool, error) {
+	err := setLock(file, unix.F_OFD_SETLK, kind, from, length)
+	if isLocked(err) {
+		return false, nil
 	}
+	return err == nil, err
 }
+
+// setLock takes or releases a lock.
+func setLock(file *disk.File, cmd int, kind int16, from, length int64) error {
+	lk := unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: from, Len: length}
+	err := unix.FcntlFlock(uintptr(file.Fd()), cmd, &lk)
+	for errors.Is(err, unix.EINTR) {
+		err = unix.FcntlFlock(uintptr(file.Fd()), cmd, &lk)
+	}
+	if err != nil && !isLocked(err) {
+		err = fmt.Errorf("locking %s: %w", file.Name(), err)
+	}
+	return err
+}
+
+// isLocked tells whether a lock was refused because somebody else has one.
+func isLocked(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) }
