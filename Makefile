@@ -54,7 +54,8 @@ test: deps ## run every test with the race detector, real mounts included
 	go test -timeout 30m -run '^TestEveryBitFlipped$$' $(TESTFLAGS) ./engine/segment
 
 .PHONY: torture
-torture: deps ## run the fault campaign at its big sizes, for hours; TORTURE=Kill narrows it
+torture: ## run the fault campaign at its big sizes, for hours; TORTURE=Kill narrows it
+	@.ci/deps fio:fio
 	PUROFS_TORTURE=1 PUROFS_RESULTS=$(CURDIR)/testing-results \
 		go test -count=1 -p 1 -timeout 48h -v -run '$(TORTURE)' $(TESTFLAGS) ./...
 
