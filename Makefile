@@ -48,6 +48,9 @@ test: deps ## run every test with the race detector, real mounts included
 	go vet ./...
 	@echo 'to run these tests in the same order again: make test SEED=$(SEED)'
 	go test -race -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./...
+	@echo 'on one processor, where goroutines take turns:'
+	go test -cpu 1 -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) \
+		./engine ./engine/segment ./nodes/... ./fs/... ./cmd/...
 	@echo 'once more, a hundred thousand states of the disk, which the race detector has no time for:'
 	go test -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./engine/faults
 	@echo 'and every bit of a segment:'
