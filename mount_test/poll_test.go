@@ -3,8 +3,10 @@ package mount_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // How programs wait for a stream to become readable: each script says "armed" when it is about to
@@ -153,4 +155,41 @@ print(os.read(fd, 100).decode(), end="")`)
 	m.sh(`echo one >> t/append`)
 	p.wantLines("one")
 	p.succeed()
+}
+
+// In Go a read that waits ends at its deadline, and by the close of its file, if that was opened
+// with O_NONBLOCK.
+func TestGoEndsAWaitingRead(t *testing.T) {
+	t.Parallel()
+	m := mountStore(t)
+	m.mkdir("t")
+	file, err := os.OpenFile(m.path("t/from/end"), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	if n, err := file.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("at the deadline: read %q, %v", buf[:n], err)
+	}
+	if err := file.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	m.sh(`echo one >> t/append`)
+	if n, err := file.Read(buf); err != nil || string(buf[:n]) != "one\n" {
+		t.Errorf("read %q, %v, want one", buf[:n], err)
+	}
+	read := make(chan error)
+	go func() {
+		_, err := file.Read(buf)
+		read <- err
+	}()
+	if err := file.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-read; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a read of a closed file: %v", err)
+	}
 }
