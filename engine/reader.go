@@ -68,6 +68,14 @@ func (r *Reader) Seek(to Position) error {
 // Close gives back what the reader holds.
 func (r *Reader) Close() { r.rest() }
 
+// Held is how many bytes of the log it holds to read on, until it is closed or has come to the end.
+func (r *Reader) Held() int {
+	if r.scan == nil {
+		return 0
+	}
+	return r.scan.Held()
+}
+
 // Next is the offset that the next record has, or will have.
 func (r *Reader) Next() uint64 { return max(r.next().next, r.floor) }
 

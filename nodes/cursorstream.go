@@ -21,6 +21,7 @@ type cursorStreamHandle struct {
 
 	mu   sync.Mutex // orders the acknowledging part of the reads, guards what follows
 	acks recordEnds
+	held held // by acks
 	// delivered is the file offset behind all that was read. Nothing behind it can be
 	// acknowledged, so that whoever looks for the end of the file does not skip to it.
 	delivered uint64
@@ -37,6 +38,7 @@ func (t *Tree) openCursorStream(n node, nonblock bool) (*cursorStreamHandle, err
 		return nil, err
 	}
 	h := &cursorStreamHandle{hold: hold, stream: stream}
+	h.held.by = h
 	h.acks = recordEnds{
 		log: t.log, topic: n.topic.name, text: codec.NewText(n.format()), next: hold.next,
 	}
@@ -63,6 +65,7 @@ func (h *cursorStreamHandle) acknowledge(in *fuse.ReadIn) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.noteHeld()
 	last, gap := h.stream.readUpTo()
 	h.delivered = max(h.delivered, last)
 	if in.Offset > h.delivered {
@@ -92,9 +95,29 @@ func (h *cursorStreamHandle) errno(call string, err error) syscall.Errno {
 func (h *cursorStreamHandle) release() {
 	h.stream.release()
 	h.mu.Lock()
-	h.acks.close()
+	h.giveBackAcks()
 	h.mu.Unlock()
 	h.hold.release()
+}
+
+// noteHeld takes note of what is held for acknowledging on. mu is held, as for giveBackAcks.
+func (h *cursorStreamHandle) noteHeld() {
+	h.hold.tree.held.note(&h.held, bytesHeld(h.acks.reader))
+}
+
+// giveBack implements holder.
+func (h *cursorStreamHandle) giveBack() bool {
+	if !h.mu.TryLock() {
+		return false
+	}
+	defer h.mu.Unlock()
+	h.giveBackAcks()
+	return true
+}
+
+func (h *cursorStreamHandle) giveBackAcks() {
+	h.acks.close()
+	h.hold.tree.held.count(&h.held, 0)
 }
 
 // recordEnds tells which records end at or before a place of a file that begins with one of them.

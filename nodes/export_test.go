@@ -58,6 +58,16 @@ func (t *Tree) Sizes() (topics, named, handles, waiting int) {
 // Carried is how many bytes of unfinished lines the tree counts.
 func (t *Tree) Carried() int64 { return t.carried.total() }
 
+// LimitHeld bounds what of the log all handles hold.
+func (t *Tree) LimitHeld(bytes int) { t.held.limit = bytes }
+
+// Held is how many bytes of the log the tree counts.
+func (t *Tree) Held() int {
+	t.held.mu.Lock()
+	defer t.held.mu.Unlock()
+	return t.held.bytes
+}
+
 // ValuesHeld is how many bytes of values the tree counts.
 func (t *Tree) ValuesHeld() int64 { return t.valueBytes.Load() }
 

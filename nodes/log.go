@@ -80,6 +80,8 @@ type Reader interface {
 	Text() uint64
 	// Seek moves to another position of the topic.
 	Seek(engine.Position) error
+	// Held is how many bytes of the log it holds, until it has come to the end or is closed.
+	Held() int
 	// Close gives back what the reader holds.
 	Close()
 }

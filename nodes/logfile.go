@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"errors"
-	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -18,24 +17,15 @@ import (
 // In the plain format bytes that were lost to damage keep their places, so all others keep theirs:
 // a read there is EIO, as at a bad sector of a disk, and a read behind them is not. In the others
 // see formatReader.
-type logHandle struct {
-	tree  *Tree
-	topic *topic
-
-	mu        sync.Mutex // orders the reads, guards what follows
-	text      textReader
-	formatted *formatReader // nil in the plain format
-}
+type logHandle struct{ reading }
 
 func (t *Tree) openLog(tp *topic, f codec.Format) (*logHandle, error) {
 	info, err := t.info(tp)
 	if err != nil {
 		return nil, err
 	}
-	h := &logHandle{tree: t, topic: tp, text: textReader{log: t.log, topic: tp.name}}
-	if f != codec.Plain {
-		h.formatted = newFormatReader(t.log, tp, f, info.First)
-	}
+	h := new(logHandle)
+	h.init(t, tp, f, info.First)
 	return h, nil
 }
 
@@ -59,6 +49,7 @@ func (h *logHandle) readAt(buffer func() []byte, offset uint64) (int, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.noteHeld()
 	n := 0
 	switch {
 	case h.formatted != nil:
@@ -75,21 +66,6 @@ func (h *logHandle) readAt(buffer func() []byte, offset uint64) (int, error) {
 	return n, err
 }
 
-// rest gives back what is held for reading on. mu is held.
-func (h *logHandle) rest() {
-	h.text.rest()
-	if h.formatted != nil {
-		h.formatted.rest()
-	}
-}
-
 func (h *logHandle) poll(*PollIn) uint32 { return pollIn }
 
-func (h *logHandle) release() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.text.close()
-	if h.formatted != nil {
-		h.formatted.close()
-	}
-}
+func (h *logHandle) release() { h.close() }

@@ -61,27 +61,12 @@ func TestPollTellsOfTheNextEdge(t *testing.T) {
 			if !m.poll(fh, 77) {
 				t.Error("a stream with a record cannot be read")
 			}
-			m.readAll(fh)
+			m.readInPieces(fh)
 			m.append("orders", "b\n")
 			if kh := soon(t, m.kernel.polls); kh != 77 {
 				t.Errorf("the kernel is told of %d, want 77", kh)
 			}
 		})
-	}
-}
-
-// readAll reads a file that was opened with O_NONBLOCK until it would have to wait.
-func (m *mount) readAll(fh uint64) {
-	m.Helper()
-	for offset := uint64(0); ; {
-		data, errno := m.read(fh, offset, 100).now()
-		if errno == syscall.EAGAIN {
-			return
-		}
-		if errno != 0 || data == "" {
-			m.Fatalf("read at %d: %q, %v", offset, data, errno)
-		}
-		offset += uint64(len(data))
 	}
 }
 

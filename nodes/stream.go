@@ -3,7 +3,6 @@ package nodes
 import (
 	"errors"
 	"math"
-	"sync"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -28,14 +27,12 @@ const noGap = math.MaxUint64
 // again. Bytes that are lost, to damage or to retention, are reported once (EIO, EPIPE); the file
 // then goes on, at the same offset, with what comes after them.
 type streamHandle struct {
-	tree     *Tree
-	topic    *topic
+	reading
 	nonblock bool // O_NONBLOCK at open
 
-	mu        sync.Mutex // orders the reads, guards what follows
-	text      textReader
-	base      uint64
-	formatted *formatReader // nil in the plain format
+	// What follows is guarded by mu.
+
+	base uint64
 	// from is where the file begins, until that record is there: then base is known, and from nil.
 	from *engine.Position
 	last uint64 // file offset behind the last byte that was read
@@ -49,13 +46,8 @@ func (t *Tree) openStream(tp *topic, f codec.Format, nonblock bool) (*streamHand
 	if err != nil {
 		return nil, err
 	}
-	h := &streamHandle{
-		tree: t, topic: tp, nonblock: nonblock, base: info.FirstText,
-		text: textReader{log: t.log, topic: tp.name}, gap: noGap,
-	}
-	if f != codec.Plain {
-		h.formatted = newFormatReader(t.log, tp, f, info.First)
-	}
+	h := &streamHandle{nonblock: nonblock, base: info.FirstText, gap: noGap}
+	h.init(t, tp, f, info.First)
 	return h, nil
 }
 
@@ -87,6 +79,7 @@ func (h *streamHandle) read(in *fuse.ReadIn, req ReadRequest) {
 func (h *streamHandle) readAt(buffer func() []byte, offset uint64, woken bool) readResult {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.noteHeld()
 	info, err := h.tree.info(h.topic)
 	switch {
 	case errors.Is(err, errRemoved) || h.tree.waiters.over():
@@ -179,12 +172,7 @@ func (h *streamHandle) failed(err error) readResult {
 
 func (h *streamHandle) release() {
 	h.polled.stop()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.text.close()
-	if h.formatted != nil {
-		h.formatted.close()
-	}
+	h.close()
 }
 
 // readUpTo returns the file offset behind what the last read got, and that of the last loss.
@@ -199,6 +187,7 @@ func (h *streamHandle) readUpTo() (last, gap uint64) {
 func (h *streamHandle) readable() (next uint64, ready bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.noteHeld()
 	info, err := h.tree.info(h.topic)
 	switch {
 	case err != nil || h.tree.waiters.over():

@@ -84,6 +84,7 @@ type Tree struct {
 	panicked atomic.Bool // since it was mounted
 	sinks    sync.Pool   // of *sink
 	carried  shares      // bytes of unfinished lines in all handles
+	held     heldTable   // what of the log all handles hold
 
 	valueBytes atomic.Int64 // of the values that all open records hold
 
@@ -103,6 +104,7 @@ func NewTree(config Config) *Tree {
 		topics:        newTopicTable(),
 		handles:       handleTable{opened: shares{limit: OpenFilesMax}},
 		carried:       shares{limit: CarryBytesMax},
+		held:          heldTable{limit: HeldBytesMax},
 	}
 	t.sinks.New = func() any { return new(sink) }
 	return t

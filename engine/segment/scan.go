@@ -91,6 +91,9 @@ func (s *Scanner) Time() int64 { return s.lastTime }
 // Release gives back the scanner's buffer; it can go on.
 func (s *Scanner) Release() { s.win.release() }
 
+// Held is how many bytes of memory that takes until then.
+func (s *Scanner) Held() int { return s.win.held() }
+
 // Next returns the next block. At the end of the file, at the limit and behind a tombstone the
 // error is io.EOF. After a *DamageError with an End the scanner stands there; without one it stays.
 func (s *Scanner) Next() (*Block, error) {

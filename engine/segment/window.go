@@ -72,6 +72,14 @@ func (w *window) drop() {
 	}
 }
 
+// held is the size of the buffer.
+func (w *window) held() int {
+	if w.buf == nil {
+		return 0
+	}
+	return cap(*w.buf)
+}
+
 // release gives the buffer back.
 func (w *window) release() {
 	if w.buf != nil && cap(*w.buf) <= windowBytesKeep {
