@@ -74,14 +74,16 @@ It takes no lock and changes nothing.`,
 	flags.BoolVar(&c.json, "json", false, "print JSON, one object a line")
 	flags.BoolVar(&c.full, "full", false, "keys, values and bytes as long as they are")
 	flags.BoolVar(&c.hex, "hex", false, "show the bytes of what is not sound")
-	cmd.MarkFlagsMutuallyExclusive("blocks", "records")
 	return cmd
 }
 
 // Run dumps.
 func (c *dumpCommand) Run(ctx context.Context, path string) error {
-	if c.from < 0 {
+	switch {
+	case c.from < 0:
 		return usageErrorf("--from-pos: %d is before the beginning", c.from)
+	case c.blocks && c.records:
+		return usageErrorf("--blocks and --records leave nothing to show; use one of them")
 	}
 	files, err := c.segments(path)
 	if err != nil {

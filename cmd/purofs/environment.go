@@ -7,6 +7,7 @@ import (
 	"io"
 	iofs "io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,10 +82,15 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// arguments makes cobra ask for exactly the arguments named.
+// arguments makes cobra ask for exactly the arguments named. None of them may be empty: as a path
+// that would be the directory of the process, which nobody means whose variable is not set.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == len(names) {
+			if i := slices.Index(args, ""); i >= 0 {
+				return usageErrorf("%s of %s is empty; see: %s --help",
+					names[i], cmd.Name(), cmd.CommandPath())
+			}
 			return nil
 		}
 		wanted := "no argument"

@@ -58,6 +58,9 @@ Without a mount:
 func (c *mount8Command) Run(ctx context.Context, cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 2 && len(c.mount.options) > 0:
+		if err := arguments("STORE", "MOUNTPOINT")(cmd, args); err != nil {
+			return err
+		}
 		if _, found := os.LookupEnv("PATH"); !found {
 			// mount(8) runs its helpers without it; fusermount3 has to be found all the same.
 			if err := os.Setenv("PATH", systemPath); err != nil {
