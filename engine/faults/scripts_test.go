@@ -67,6 +67,7 @@ type player struct {
 
 	logs       []*engine.Log
 	producers  map[string]*oracle.Producer
+	puro       *puro          // nil if there is none
 	cursor     *engine.Cursor // of the log that was opened last, nil if it has not been taken
 	cursorBook oracle.CursorBook
 	powered    bool // no power cut comes: what a cursor has acknowledged counts in every mode
@@ -103,8 +104,8 @@ func (p *player) open() error {
 	return err
 }
 
-// filler is the producer of fills.
-const filler = "filler"
+// filler is the producer of fills, and puroName that of a puro.
+const filler, puroName = "filler", "puro"
 
 // fillerMax is more than a block of filler takes: three records of up to 600 bytes.
 const fillerMax = 2 << 10
@@ -122,6 +123,8 @@ func (p *player) producer(name string) (*oracle.Producer, error) {
 		plan.RecordsMax, plan.BytesMax = 60, 8<<10
 	case filler:
 		plan.BytesMax = 600
+	case puroName:
+		plan.Topics = []string{puroName}
 	}
 	one, err := oracle.OpenProducer(filepath.Join(p.ledgers, name+".ledger"), plan, false)
 	if err != nil {

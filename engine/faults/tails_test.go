@@ -2,10 +2,13 @@ package faults_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 
+	"purofs/engine/disk"
 	"purofs/engine/format"
+	"purofs/engine/oracle"
 	"purofs/engine/segment"
 )
 
@@ -21,6 +24,9 @@ var powerScripts = []script{
 	{name: "repair of a tail that holds a log",
 		prepare: []step{appends("a", 2), closes(), tearsAround("a")},
 		steps:   []step{appends("a", 2), closes()}},
+	// Nobody but who makes the second segment sees to it that the first one is on the disk.
+	{name: "roll-over, and Puro goes on", prepare: []step{fills(48 << 10), closes()},
+		steps: []step{puroAwaits(1), appends("big", 6), puroCame(), appends("a", 1), closes()}},
 }
 
 // makesSegment makes an empty segment ahead of time, as another program may.
@@ -46,11 +52,8 @@ func tearsAround(producer string) step {
 		if err != nil {
 			return err
 		}
-		record := format.AppendRecord(nil, []byte("all"), nil, []byte("a record that nobody has"))
-		length := format.StartBytes + len(record)
-		inside := append(format.AppendStart(nil, length), record...)
-		inside[format.SignalOffset] = 1
-		inside = format.AppendEnd(inside, length)
+		inside := bareBlock(
+			format.AppendRecord(nil, []byte("all"), nil, []byte("a record that nobody has")))
 		filler := int(end-before.Size()) - format.StartBytes
 		tail := format.AppendStart(nil, format.StartBytes+filler+2*len(inside))
 		tail = append(tail, bytes.Repeat([]byte{'x'}, filler)...)
@@ -82,4 +85,87 @@ func (p *player) sizeAfter(producer string) (int64, error) {
 // segment is the path of a segment.
 func (p *player) segment(order uint32) string {
 	return filepath.Join(p.dir, segment.Name(order))
+}
+
+// bareBlock is a block of records as Puro writes it, without a header.
+func bareBlock(records []byte) []byte {
+	length := format.StartBytes + len(records)
+	block := append(format.AppendStart(nil, length), records...)
+	block[format.SignalOffset] = 1
+	return format.AppendEnd(block, length)
+}
+
+// A puro is another program that appends the first block of a segment as soon as it is made, before
+// who made it can, and does so as Puro does, but that it forces all to the disk.
+type puro struct {
+	disk.Hook
+	player *player
+	order  uint32
+	came   bool
+	err    error
+}
+
+// puroAwaits has a puro wait for a segment.
+func puroAwaits(order uint32) step {
+	return func(p *player) error {
+		p.puro = &puro{Hook: p.opts.FileHook, player: p, order: order}
+		p.opts.FileHook = p.puro
+		return nil
+	}
+}
+
+func (u *puro) After(op *disk.Op, n int, err error) {
+	u.Hook.After(op, n, err)
+	made := op.Kind == disk.OpOpen && op.Flag&os.O_CREATE != 0 && err == nil
+	if made && filepath.Base(op.Path) == segment.Name(u.order) {
+		u.came, u.err = true, u.append()
+	}
+}
+
+// puroCame is an error unless the puro has appended.
+func puroCame() step {
+	return func(p *player) error {
+		if !p.puro.came {
+			return errors.New("nobody has made the segment that Puro waits for")
+		}
+		return p.puro.err
+	}
+}
+
+func (u *puro) append() error {
+	one, err := u.player.producer(puroName)
+	if err != nil {
+		return err
+	}
+	if err := one.Do(u.write); err != nil {
+		return err
+	}
+	if err := one.Synced(); err != nil {
+		return err
+	}
+	u.player.ack()
+	return nil
+}
+
+// write writes records, and returns the offset of the first one: nobody else has that topic.
+func (u *puro) write(records []oracle.Record) (offset int64, err error) {
+	var encoded []byte
+	for _, r := range records {
+		encoded = format.AppendRecord(encoded, []byte(r.Topic), r.Key, r.Value)
+	}
+	block := bareBlock(encoded)
+	block[format.SignalOffset] = 0
+	dir, err := disk.OpenDir(u.player.dir, u.Hook)
+	if err != nil {
+		return 0, err
+	}
+	defer dir.Close()
+	file, err := dir.OpenFile(segment.Name(u.order), os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	return int64(records[0].Seq), errors.Join(
+		file.WriteAllAt([][]byte{block}, 0), file.Datasync(), dir.Sync(),
+		file.WriteAllAt([][]byte{{1}}, format.SignalOffset), file.Datasync())
 }
