@@ -24,6 +24,7 @@ import (
 const daemonEnv = "FS_TEST_DAEMON"
 
 func TestMain(m *testing.M) {
+	oracle.RunJob()
 	if paths := os.Getenv(daemonEnv); paths != "" {
 		store, mountpoint, _ := strings.Cut(paths, " ")
 		config := fs.Config{Store: store, Mountpoint: mountpoint}
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(oracle.RunKept(m, "purofs-fs-test", nil))
 }
 
 // A daemon serves a mount in a process of its own.
@@ -192,4 +193,46 @@ func isMounted(t *testing.T, mountpoint string) bool {
 		t.Fatal(err)
 	}
 	return strings.Contains(string(table), " "+mountpoint+" ")
+}
+
+// victimEnv is set for the tests that TestKilledTests kills.
+const victimEnv = "FS_TEST_VICTIM"
+
+// Tests that are killed in the middle of their work leave neither a mount nor a file.
+func TestKilledTests(t *testing.T) {
+	if os.Getenv(victimEnv) != "" {
+		mount(t, newConfig(t))
+		fmt.Println("mounted")
+		<-t.Context().Done()
+		return
+	}
+	needRoot(t)
+	dir := t.TempDir()
+	victim := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	victim.Env = append(os.Environ(), victimEnv+"=1", "TMPDIR="+dir)
+	stdout, err := victim.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := victim.StderrPipe() // which the keeper has, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := oracle.Spawn(victim); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "mounted\n" {
+		t.Errorf("the tests said %q, %v", line, err)
+	}
+	if err := victim.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	if said, err := io.ReadAll(stderr); len(said) > 0 || err != nil {
+		t.Errorf("the keeper said %q, %v", said, err)
+	}
+	_ = victim.Wait()
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) > 0 {
+		t.Errorf("left are %v, %v", files, err)
+	}
 }

@@ -21,7 +21,6 @@ var children = map[string]func(args []string) error{
 	"hold":    childHold,
 	"skip":    childSkip,
 	"disk":    childDisk,
-	"keep":    childKeep,
 }
 
 // childWrite appends each further argument to a file, as a program would that knows nothing special

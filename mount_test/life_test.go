@@ -16,7 +16,7 @@ import (
 // daemonsGone waits until no process is left whose command line names a file in a directory.
 func daemonsGone(t *testing.T, dir string) {
 	t.Helper()
-	commands, err := commandsBelow(dir)
+	commands, err := oracle.CommandsBelow(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

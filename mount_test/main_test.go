@@ -38,42 +38,7 @@ func TestMain(m *testing.M) {
 	if signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	os.Exit(runTests(m))
-}
-
-func runTests(m *testing.M) int {
-	status, err := runTestsIn(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return status
-}
-
-// runTestsIn runs the tests with a directory for all that they make.
-func runTestsIn(m *testing.M) (status int, err error) {
-	dir, err := os.MkdirTemp("", "purofs-mount-test.")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(dir)
-	// It is the directory for temporary files of everybody: users without rights have to get at the
-	// program, too.
-	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
-		return 0, err
-	}
-	if err := build(dir); err != nil {
-		return 0, err
-	}
-	if err := os.Setenv("TMPDIR", dir); err != nil {
-		return 0, err
-	}
-	keeper, err := startKeeper(dir)
-	if err != nil {
-		return 0, err
-	}
-	status = m.Run()
-	return status, keeper.dismiss()
+	os.Exit(oracle.RunKept(m, "purofs-mount-test", build))
 }
 
 // build builds the program into dir, with the race detector if the tests have it.

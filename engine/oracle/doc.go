@@ -24,5 +24,6 @@
 //
 // What is to be tested is the file system's and the kernel's work too, so the parts can run as
 // processes of their own: Launch starts a test binary, whose TestMain calls RunJob, as a producer,
-// a consumer, or the fresh reader that checks.
+// a consumer, or the fresh reader that checks. RunKept sees to it that tests which mount leave
+// nothing behind, even if they are killed.
 package oracle

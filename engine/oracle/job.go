@@ -57,9 +57,16 @@ type Job struct {
 	Check Options  `json:"check"`
 }
 
-// RunJob does what this process was started for by Launch, and ends it. In any other process it
-// returns at once. TestMain of a package that launches jobs calls it first.
+// RunJob does what this process was started for by Launch, or RunKept, and ends it. In any other
+// process it returns at once. TestMain of a package that launches jobs calls it first.
 func RunJob() {
+	if dir := os.Getenv(keeperEnv); dir != "" {
+		if err := keep(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	file := os.Getenv(jobEnv)
 	if file == "" {
 		return

@@ -23,6 +23,7 @@ import (
 const clientEnv = "TRANSPORT_TEST_CLIENT"
 
 func TestMain(m *testing.M) {
+	oracle.RunJob()
 	if dir := os.Getenv(clientEnv); dir != "" {
 		if err := client(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(oracle.RunKept(m, "purofs-transport-test", nil))
 }
 
 // client performs the orders on its standard input, each an action and a number of times.
