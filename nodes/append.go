@@ -35,12 +35,11 @@ type appendHandle struct {
 	tree  *Tree
 	topic *topic
 	flags uint32 // of open(2)
-	user  uint32 // who opened it
 	raw   bool
 
 	mu       sync.Mutex // orders the writes, guards what follows
 	splitter codec.Splitter
-	counted  int    // bytes of the carry that the tree's limit counts
+	carried  share  // of the tree's room for unfinished lines
 	owner    uint64 // lock owner of the last write
 	hasOwner bool
 	written  uint64 // bytes that were taken since the file was opened
@@ -59,8 +58,8 @@ func (t *Tree) openAppend(
 		return nil, err
 	}
 	return &appendHandle{
-		tree: t, topic: tp, flags: flags, user: user, raw: f == codec.Raw,
-		splitter: codec.NewSplitter(f, t.config.ValueBytes),
+		tree: t, topic: tp, flags: flags, raw: f == codec.Raw,
+		splitter: codec.NewSplitter(f, t.config.ValueBytes), carried: share{of: &t.carried, user: user},
 	}, nil
 }
 
@@ -208,24 +207,16 @@ func (h *appendHandle) store(ctx context.Context, s *sink) error {
 
 // reserve has the tree's limit count what will be carried after the write.
 func (h *appendHandle) reserve() error {
-	more := int64(h.splitter.Pending() - h.counted)
-	if more <= 0 {
-		return nil
-	}
-	if !h.tree.carried.take(h.user, more) {
+	if !h.carried.resize(max(h.carried.n, int64(h.splitter.Pending()))) {
 		return errCarryFull
 	}
-	h.counted += int(more)
 	return nil
 }
 
 // settle has the tree's limit count what is carried.
 func (h *appendHandle) settle() {
-	// What reserve has made sure of is never exceeded.
-	if less := h.counted - h.splitter.Carried(); less != 0 {
-		h.tree.carried.give(h.user, int64(less))
-		h.counted -= less
-	}
+	// There is room: what reserve has made sure of is never exceeded.
+	h.carried.resize(int64(h.splitter.Carried()))
 }
 
 func (h *appendHandle) drop() {

@@ -5,7 +5,10 @@ import (
 )
 
 // A contentHandle is an open file whose text was made when it was opened.
-type contentHandle struct{ text []byte }
+type contentHandle struct {
+	text  []byte
+	share share // of the tree's room for texts
+}
 
 func (h *contentHandle) read(in *fuse.ReadIn, req ReadRequest) {
 	if in.Offset >= uint64(len(h.text)) {
@@ -17,4 +20,4 @@ func (h *contentHandle) read(in *fuse.ReadIn, req ReadRequest) {
 
 func (h *contentHandle) poll(*PollIn) uint32 { return pollIn }
 
-func (h *contentHandle) release() {}
+func (h *contentHandle) release() { h.share.resize(0) }

@@ -59,7 +59,7 @@ func (t *Tree) openErrors() (*contentHandle, error) {
 	for _, l := range lines {
 		fmt.Fprintf(&text, "%s %s\n", l.time.UTC().Format(time.RFC3339Nano), l.text)
 	}
-	return &contentHandle{[]byte(text.String())}, nil
+	return &contentHandle{text: []byte(text.String())}, nil
 }
 
 // oneLine keeps a text to one line, whatever names and errors are quoted in it.

@@ -56,7 +56,7 @@ func (t *Tree) openLag(n node) (*contentHandle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &contentHandle{number(info.Next - min(next, info.Next))}, nil
+	return &contentHandle{text: number(info.Next - min(next, info.Next))}, nil
 }
 
 func (h *positionHandle) read(in *fuse.ReadIn, req ReadRequest) {

@@ -58,6 +58,12 @@ func (t *Tree) Sizes() (topics, named, handles, waiting int) {
 // Carried is how many bytes of unfinished lines the tree counts.
 func (t *Tree) Carried() int64 { return t.carried.total() }
 
+// LimitTexts bounds what texts and listings of all handles take.
+func (t *Tree) LimitTexts(bytes int64) { t.texts.limit = bytes }
+
+// Texts is how many bytes of texts and listings the tree counts.
+func (t *Tree) Texts() int64 { return t.texts.total() }
+
 // LimitHeld bounds what of the log all handles hold.
 func (t *Tree) LimitHeld(bytes int) { t.held.limit = bytes }
 

@@ -120,9 +120,12 @@ func (ht *handleTable) getDir(fh uint64) *dirHandle {
 	return ht.dirs[fh]
 }
 
-func (ht *handleTable) dropDir(fh uint64) {
+// takeDir is getDir, and forgets it.
+func (ht *handleTable) takeDir(fh uint64) *dirHandle {
 	ht.mu.Lock()
 	defer ht.mu.Unlock()
+	d := ht.dirs[fh]
 	delete(ht.dirs, fh)
 	ht.forget(fh)
+	return d
 }

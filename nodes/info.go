@@ -70,5 +70,5 @@ func newContent(v any) (*contentHandle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &contentHandle{append(text, '\n')}, nil
+	return &contentHandle{text: append(text, '\n')}, nil
 }

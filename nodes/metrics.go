@@ -27,7 +27,7 @@ func (t *Tree) openMetrics(caller fuse.Owner) (*contentHandle, error) {
 	}
 	var text bytes.Buffer
 	set.WritePrometheus(&text)
-	return &contentHandle{text.Bytes()}, nil
+	return &contentHandle{text: text.Bytes()}, nil
 }
 
 func (t *Tree) gaugeMount(set *metrics.Set) {

@@ -23,7 +23,7 @@ func (t *Tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) 
 	n := t.topics.node(in.NodeId)
 	h, err := t.open(cancel, n, in.Flags, in.Owner)
 	if err == nil {
-		if out.Fh, err = t.handles.add(h, in.Uid); err != nil {
+		if out.Fh, err = t.keep(h, in.Uid); err != nil {
 			h.release()
 		}
 	}
@@ -39,6 +39,17 @@ func (t *Tree) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) 
 		out.OpenFlags = cursorFile
 	}
 	return fuse.OK
+}
+
+// keep gives a number to a handle that a user opens, unless that has too much open.
+func (t *Tree) keep(h handle, user uint32) (fh uint64, err error) {
+	if content, ok := h.(*contentHandle); ok {
+		content.share = share{of: &t.texts, user: user}
+		if !content.share.resize(int64(len(content.text))) {
+			return 0, errTooManyOpen
+		}
+	}
+	return t.handles.add(h, user)
 }
 
 func (t *Tree) open(

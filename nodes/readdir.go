@@ -19,8 +19,9 @@ type dirHandle struct {
 	tree *Tree
 	dir  node
 
-	mu      sync.Mutex // orders the calls, guards entries
+	mu      sync.Mutex // orders the calls, guards what follows
 	entries []dirEntry // in the order of their places
+	share   share      // of the tree's room for texts
 }
 
 // A dirEntry is one name in an open directory.
@@ -30,6 +31,9 @@ type dirEntry struct {
 	place uint64
 	info  *engine.TopicInfo // of the topic; nil above the topics
 }
+
+// dirEntryBytes is about what an entry takes. Its name is mostly one that is there anyway.
+const dirEntryBytes = 96
 
 // topicsPlace is where the topics begin in the root; all other places are below it.
 const topicsPlace = 64
@@ -43,7 +47,8 @@ func (t *Tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	case !n.kind.isDir():
 		return fuse.ENOTDIR
 	}
-	fh, err := t.handles.addDir(&dirHandle{tree: t, dir: n}, in.Uid)
+	d := &dirHandle{tree: t, dir: n, share: share{of: &t.texts, user: in.Uid}}
+	fh, err := t.handles.addDir(d, in.Uid)
 	if err != nil {
 		t.refused(n.topicName(), "opendir", err)
 		return fuse.Status(errnoOf(err))
@@ -53,7 +58,13 @@ func (t *Tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 }
 
 // ReleaseDir closes a directory.
-func (t *Tree) ReleaseDir(in *fuse.ReleaseIn) { t.handles.dropDir(in.Fh) }
+func (t *Tree) ReleaseDir(in *fuse.ReleaseIn) {
+	if d := t.handles.takeDir(in.Fh); d != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.share.resize(0)
+	}
+}
 
 // ReadDir lists names.
 func (t *Tree) ReadDir(
@@ -98,6 +109,10 @@ func (t *Tree) readDir(
 		}
 		if d.tree.config.NoLive {
 			entries = slices.DeleteFunc(entries, func(e dirEntry) bool { return e.kind.isLive() })
+		}
+		if !d.share.resize(int64(len(entries)) * dirEntryBytes) {
+			t.refused(d.dir.topicName(), "readdir", errTooManyOpen)
+			return fuse.Status(errnoOf(errTooManyOpen))
 		}
 		d.entries = entries
 	}

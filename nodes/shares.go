@@ -45,6 +45,26 @@ func (s *shares) add(user uint32, n int64) {
 	}
 }
 
+// A share is what one open file has taken of a room.
+type share struct {
+	of   *shares
+	user uint32 // who opened the file
+	n    int64
+}
+
+// resize takes what is missing to n, or gives back what is more, and tells whether there was room.
+// If there was not, nothing changes.
+func (s *share) resize(n int64) bool {
+	switch more := n - s.n; {
+	case more > 0 && !s.of.take(s.user, more):
+		return false
+	case more < 0:
+		s.of.give(s.user, -more)
+	}
+	s.n = n
+	return true
+}
+
 // total is how much all hold together.
 func (s *shares) total() int64 {
 	s.mu.Lock()

@@ -21,6 +21,11 @@ const CarryBytesMax = 256 << 20
 // way. An open beyond it is refused with ENFILE.
 const OpenFilesMax = 1 << 18
 
+// TextBytesMax is how many bytes the texts that all open files and directories of a tree show, as
+// they were when they were opened, take together. It is shared in the same way, with the same
+// error.
+const TextBytesMax = 1 << 30
+
 // A Config is what a tree is made of. Log is required; the zero value of the rest is useful.
 type Config struct {
 	// Log is the log behind the tree. It stays open until the last request was answered.
@@ -84,6 +89,7 @@ type Tree struct {
 	panicked atomic.Bool // since it was mounted
 	sinks    sync.Pool   // of *sink
 	carried  shares      // bytes of unfinished lines in all handles
+	texts    shares      // bytes of texts and listings in all handles
 	held     heldTable   // what of the log all handles hold
 
 	valueBytes atomic.Int64 // of the values that all open records hold
@@ -104,6 +110,7 @@ func NewTree(config Config) *Tree {
 		topics:        newTopicTable(),
 		handles:       handleTable{opened: shares{limit: OpenFilesMax}},
 		carried:       shares{limit: CarryBytesMax},
+		texts:         shares{limit: TextBytesMax},
 		held:          heldTable{limit: HeldBytesMax},
 	}
 	t.sinks.New = func() any { return new(sink) }
