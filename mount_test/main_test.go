@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"testing"
 
 	"purofs/engine/oracle"
@@ -32,11 +30,6 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
-	}
-	// Under nohup(1), too, SIGHUP is to end the daemons: a signal that is caught here is at its
-	// default there, one that is ignored would stay so; see execve(2).
-	if signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	os.Exit(oracle.RunKept(m, "purofs-mount-test", build))
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -59,8 +60,20 @@ func runKept(m *testing.M, name string, prepare func(dir string) error) (status 
 	if err != nil {
 		return 0, err
 	}
+	heedSignals()
 	status = m.Run()
 	return status, keeper.dismiss()
+}
+
+// heedSignals has SIGHUP and SIGINT end the programs that tests start, also where the tests were
+// started by nohup(1), or in the background by a script. A signal that is caught here is at its
+// default there; one that is ignored would stay so, see execve(2).
+func heedSignals() {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 // A keeper is the process that stays.
