@@ -39,7 +39,7 @@ var deaths = []struct {
 		return m.daemon.wait()
 	}},
 	{"abort", true, func(m *mount) int {
-		abortConnection(m)
+		abortConnection(m, connection(m))
 		return m.daemon.wait()
 	}},
 }
@@ -94,19 +94,25 @@ func (c *crew) load(m *mount, round int) (crowd []*oracle.Process) {
 	return append(crowd, c.launch(job))
 }
 
-// abortConnection cuts the kernel's side of a mount off, as an administrator does to one that
-// hangs; see Documentation/filesystems/fuse in the kernel.
-func abortConnection(m *mount) {
+// connection is the number by which the kernel knows the connection of a mount to its daemon.
+func connection(m *mount) uint32 {
 	m.Helper()
 	var st unix.Stat_t
 	if err := unix.Stat(m.dir, &st); err != nil {
 		m.Fatal(err)
 	}
+	return unix.Minor(st.Dev)
+}
+
+// abortConnection cuts a connection, as an administrator does where a daemon hangs; see
+// Documentation/filesystems/fuse in the kernel.
+func abortConnection(m *mount, connection uint32) {
+	m.Helper()
 	control := newDir(m.T, "control")
 	if err := unix.Mount("none", control, "fusectl", 0, ""); err != nil {
 		m.Skipf("no fusectl here: %v", err)
 	}
-	name := filepath.Join(control, strconv.Itoa(int(unix.Minor(st.Dev))), "abort")
+	name := filepath.Join(control, strconv.Itoa(int(connection)), "abort")
 	err := os.WriteFile(name, []byte("1"), 0)
 	if err := errors.Join(err, unix.Unmount(control, 0)); err != nil {
 		m.Fatal(err)

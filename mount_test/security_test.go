@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"purofs/engine"
 	"purofs/engine/oracle"
 )
@@ -215,20 +213,11 @@ func TestStoppedDaemonIsAborted(t *testing.T) {
 	needRoot(t)
 	m := mountStore(t)
 	m.sh(`mkdir t; echo one >> t/append`)
-	var st unix.Stat_t
-	if err := unix.Stat(m.dir, &st); err != nil {
-		t.Fatal(err)
-	}
-	abort := fmt.Sprintf("/sys/fs/fuse/connections/%d/abort", unix.Minor(st.Dev))
-	if _, err := os.Stat(abort); err != nil {
-		t.Skipf("no control of FUSE connections here: %v", err)
-	}
+	number := connection(m)
 	m.daemon.signal(syscall.SIGSTOP)
 	writer := m.start(`echo two >> t/append`)
 	writer.awaitBlocked()
-	if err := os.WriteFile(abort, []byte("1"), 0); err != nil {
-		t.Fatal(err)
-	}
+	abortConnection(m, number)
 	if status := writer.wait(); status == 0 {
 		t.Error("the write succeeded without a daemon")
 	}
