@@ -46,6 +46,7 @@ func openStore(path string, readOnly bool, hook disk.Hook, t *table) (*disk.Dir,
 		dir.Close()
 		return nil, err
 	}
+	dir.GiveTo(t.uid, t.gid)
 	if !readOnly && !dir.Writable() {
 		dir.Close()
 		return nil, fmt.Errorf("%w: you may not write to it (open it read-only, option ro, or "+

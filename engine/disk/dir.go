@@ -14,9 +14,10 @@ import (
 
 // A Dir is an open directory. All names are looked up within it. It is safe for concurrent use.
 type Dir struct {
-	path string
-	root *os.Root
-	hook Hook
+	path  string
+	root  *os.Root
+	hook  Hook
+	owner *owner // of what is made in it; nil for who makes it
 }
 
 // OpenDir opens the directory at path; all that is opened in it has its hook, which may be nil. The
@@ -57,7 +58,7 @@ func (d *Dir) Close() error { return d.root.Close() }
 
 // OpenDir opens a directory in this one.
 func (d *Dir) OpenDir(name string) (*Dir, error) {
-	sub := &Dir{path: d.join(name), hook: d.hook}
+	sub := &Dir{path: d.join(name), hook: d.hook, owner: d.owner}
 	open := func() (err error) {
 		sub.root, err = d.root.OpenRoot(name)
 		return err
@@ -86,7 +87,11 @@ func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 }
 
 func (d *Dir) open(name string, flag int, perm fs.FileMode) (*File, error) {
-	file, err := d.root.OpenFile(name, flag, perm)
+	open := d.root.OpenFile
+	if flag&os.O_CREATE != 0 && d.owner != nil {
+		open = d.create
+	}
+	file, err := open(name, flag, perm)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +118,7 @@ func (d *Dir) ReadFile(name string, bytesMax int64) ([]byte, error) {
 // Mkdir makes a directory.
 func (d *Dir) Mkdir(name string, perm fs.FileMode) error {
 	return hookedOr(d.hook, Op{Kind: OpMkdir, Path: d.join(name), Perm: perm}, func() error {
-		return d.root.Mkdir(name, perm)
+		return d.mkdir(name, perm)
 	})
 }
 
