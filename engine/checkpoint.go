@@ -71,6 +71,11 @@ func (k *keeper) run(l *Log) {
 		defer ticker.Stop()
 		ticks = ticker.C
 	}
+	// The index is built chunk by chunk: a whole segment may take longer than the records of a second
+	// may wait for their sync.
+	var step <-chan struct{}
+	ready := make(chan struct{})
+	close(ready)
 	for {
 		var err error
 		select {
@@ -83,7 +88,11 @@ func (k *keeper) run(l *Log) {
 			err = errors.Join(err, l.cursors.run())
 		case <-k.due:
 			err = l.checkpoint(l.opts.Sync >= SyncAlways)
-			l.follow(k.quit)
+			step = ready
+		case <-step:
+			if !l.follow() {
+				step = nil
+			}
 		}
 		if err != nil {
 			l.mu.Lock()

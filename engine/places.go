@@ -280,36 +280,30 @@ func (x *segmentIndex) sound() bool {
 	return x.complete()
 }
 
-// follow builds the index on behind what was appended, until quit is closed. It is the keeper's.
-func (l *Log) follow(quit <-chan struct{}) {
+// follow builds the index of the active segment on by a chunk, and that of the one before to its
+// end first. It tells whether there is more to do. It is the keeper's.
+func (l *Log) follow() bool {
 	l.mu.Lock()
 	active := l.active.Order()
 	l.mu.Unlock()
 	p := &l.places
-	if p.followed != nil && p.followed.order != active {
-		p.followed.finish(quit)
+	if p.followed != nil && p.followed.order != active && p.followed.grow() {
+		return true
 	}
 	p.followed = p.of(l, active)
-	p.followed.finish(quit)
+	return p.followed.grow()
 }
 
-// finish builds the index on as far as possible, until quit is closed.
-func (x *segmentIndex) finish(quit <-chan struct{}) {
-	for grown := true; grown; {
-		select {
-		case <-quit:
-			return
-		default:
-		}
-		var err error
-		x.mu.Lock()
-		grown, err = x.extend()
-		x.mu.Unlock()
-		if err != nil {
-			// Whoever reads there meets it too, and is told.
-			x.log.opts.Logger.Info().Err(err).Uint32("segment", x.order).
-				Msg("building the topic index")
-			return
-		}
+// grow builds the index on by a chunk, if it can, and tells whether it did.
+func (x *segmentIndex) grow() bool {
+	x.mu.Lock()
+	grown, err := x.extend()
+	x.mu.Unlock()
+	if err != nil {
+		// Whoever reads there meets it too, and is told.
+		x.log.opts.Logger.Info().Err(err).Uint32("segment", x.order).
+			Msg("building the topic index")
+		return false
 	}
+	return grown
 }
