@@ -8,7 +8,7 @@ import (
 var (
 	// ErrTooLong is returned for a record over the limit. What the handle carried of it is dropped,
 	// and nothing of the write that met the limit is to be stored.
-	ErrTooLong = errors.New("the record is over the mount's limit (see the option max_record)")
+	ErrTooLong = errors.New("the record is over the limit (see the option max_record)")
 	// ErrSyntax is matched by each LineError.
 	ErrSyntax = errors.New("a line is not in the format of the file")
 )
