@@ -187,6 +187,9 @@ func (t *Tree) fillEntry(
 	} else {
 		out.NodeId = t.topics.remember(n)
 		out.SetEntryTimeout(n.entryValid())
+		if name, found := t.topics.old(); found && t.notifier != nil {
+			t.notifier.entryGone(name)
+		}
 	}
 	t.fillAttr(&out.Attr, n, info, f)
 	out.SetAttrTimeout(n.kind.attrValid())

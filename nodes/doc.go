@@ -28,10 +28,14 @@
 // # What the kernel may remember
 //
 // Records never change, but may be removed, so their names are not remembered. The names in a
-// topic's directory never change and are remembered for long. A topic can be
-// removed, and its rights changed, through another mount, so its name and attributes are remembered
-// for a second; a removal that is noticed is told to the kernel at once. The size and time of log,
-// stream and from/POS are never remembered: stat of a live file is never stale.
+// topic's directory never change and are remembered for long. A topic can be removed, and its
+// rights changed, through another mount, so its name and attributes are remembered for a second; a
+// removal that is noticed is told to the kernel at once. The size and time of log, stream and
+// from/POS are never remembered: stat of a live file is never stale.
+//
+// A name that is remembered for no time still takes memory, in the kernel and here, until the
+// kernel is short of it. So when there are many of records and positions it is told to drop the
+// oldest.
 //
 // # Topics that appear by themselves
 //

@@ -58,6 +58,9 @@ func (t *Tree) Sizes() (topics, named, handles, waiting int) {
 // Carried is how many bytes of unfinished lines the tree counts.
 func (t *Tree) Carried() int64 { return t.carried.total() }
 
+// LimitNamed bounds how many nodes with names of their own the kernel may remember.
+func (t *Tree) LimitNamed(n int) { t.topics.namedMax = n }
+
 // LimitTexts bounds what texts and listings of all handles take.
 func (t *Tree) LimitTexts(bytes int64) { t.texts.limit = bytes }
 

@@ -133,9 +133,17 @@ func (k kind) isNamed() bool {
 	return false
 }
 
-// parent is the directory that a directory is in; the root is in itself.
+// isUnbounded tells whether there can be any number of nodes of the kind.
+func (k kind) isUnbounded() bool { return k == kindFrom || k == kindRecord }
+
+// parent is the directory that a directory is in, or a node of which there can be any number; the
+// root is in itself.
 func (n node) parent() node {
 	switch n.kind {
+	case kindFrom:
+		return node{kind: kindFromDir, topic: n.topic}
+	case kindRecord:
+		return node{kind: kindRecordsDir, topic: n.topic}
 	case kindFromDir, kindRecordsDir, kindKeysDir, kindCursorsDir:
 		return node{kind: kindTopic, topic: n.topic}
 	case kindCursor:

@@ -1,6 +1,7 @@
 package nodes_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -23,6 +24,27 @@ func TestNodeIDsAreNotUsedAgain(t *testing.T) {
 			seen[id] = path
 		}
 		m.forgetAll()
+	}
+}
+
+// The kernel remembers names as long as it has memory, of which this process may have less: it is
+// asked to forget the oldest of those of which there can be any number.
+func TestOldNamesAreForgotten(t *testing.T) {
+	const limit = 10
+	m := newMount(t, nil)
+	m.mkdir("a")
+	m.tree.LimitNamed(limit)
+	for i := range 2 * limit {
+		m.node(fmt.Sprint("a/from/", i))
+		m.node("a/from/0") // which is the oldest all the same, and told of once
+	}
+	for i := range limit {
+		if got := soon(t, m.kernel.entries); got != fmt.Sprint(i) {
+			t.Errorf("the kernel is told to forget %q, want %d", got, i)
+		}
+	}
+	if left := len(m.kernel.entries); left > 0 {
+		t.Errorf("it is told to forget %d more", left)
 	}
 }
 

@@ -11,9 +11,15 @@ type notifier struct {
 	done   chan struct{} // closed when the goroutine has ended
 
 	mu    sync.Mutex // guards what follows
-	names []string   // in the root
+	names []entryName
 	nodes []uint64
 	over  bool
+}
+
+// An entryName is a name in a directory.
+type entryName struct {
+	dir  uint64
+	name string
 }
 
 func startNotifier(kernel Kernel) *notifier {
@@ -22,8 +28,8 @@ func startNotifier(kernel Kernel) *notifier {
 	return n
 }
 
-// entryGone has the kernel forget a name in the root.
-func (n *notifier) entryGone(name string) {
+// entryGone has the kernel forget a name.
+func (n *notifier) entryGone(name entryName) {
 	n.mu.Lock()
 	n.names = append(n.names, name)
 	n.mu.Unlock()
@@ -65,7 +71,7 @@ func (n *notifier) run() {
 			return
 		}
 		for _, name := range names {
-			n.kernel.NotifyEntry(rootNode, name)
+			n.kernel.NotifyEntry(name.dir, name.name)
 		}
 		for _, id := range ids {
 			n.kernel.NotifyInode(id)

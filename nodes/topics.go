@@ -44,7 +44,14 @@ type topicTable struct {
 	lastNamed uint64 // the highest number that was given to a named node
 	named     map[uint64]*namedNode
 	namedIDs  map[node]*namedNode
+	namedMax  int
+	aging     []uint64 // those of named whose number is not bounded, the oldest first
 }
+
+// namedNodesMax is how many nodes with names of their own the kernel may remember before it is
+// asked to forget the oldest. It would remember them as long as it has memory, and this process has
+// to do the same.
+const namedNodesMax = 1 << 16
 
 func newTopicTable() *topicTable {
 	return &topicTable{
@@ -52,6 +59,7 @@ func newTopicTable() *topicTable {
 		byName:   map[string]*topic{},
 		named:    map[uint64]*namedNode{},
 		namedIDs: map[node]*namedNode{},
+		namedMax: namedNodesMax,
 	}
 }
 
@@ -148,10 +156,28 @@ func (tt *topicTable) rememberNamed(n node) uint64 {
 		tt.lastNamed++
 		known = &namedNode{node: n, id: namedBit | tt.lastNamed}
 		tt.named[known.id], tt.namedIDs[n] = known, known
+		if n.kind.isUnbounded() {
+			tt.aging = append(tt.aging, known.id)
+		}
 		tt.rememberTopic(n.topic) // the topic outlives its nodes
 	}
 	known.lookups++
 	return known.id
+}
+
+// old returns the name of the node that has been remembered for longest, if too many are. It is
+// returned once, for a node that is in use stays.
+func (tt *topicTable) old() (name entryName, found bool) {
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	for len(tt.aging) > tt.namedMax {
+		n := tt.named[tt.aging[0]]
+		tt.aging = tt.aging[1:]
+		if n != nil {
+			return entryName{n.topic.id(n.parent().kind), n.name}, true
+		}
+	}
+	return entryName{}, false
 }
 
 // forget takes back what remember counted.

@@ -167,6 +167,6 @@ func (t *Tree) info(tp *topic) (engine.TopicInfo, error) {
 // noteRemoved takes note that a topic is gone, and tells the kernel to forget its name.
 func (t *Tree) noteRemoved(tp *topic) {
 	if t.topics.remove(tp) && t.notifier != nil {
-		t.notifier.entryGone(tp.shown)
+		t.notifier.entryGone(entryName{rootNode, tp.shown})
 	}
 }
