@@ -28,9 +28,10 @@ func newAppendCommand(env *environment) *cobra.Command {
 		Use:     "append STORE TOPIC",
 		GroupID: groupStore,
 		Short:   "Make records of the lines of the input",
-		Long: `Append makes every line of standard input a record of TOPIC. A store or topic that does not
-exist is made. Lines that arrive together become visible together, as one block of up to 1 MiB,
-and a line that comes alone is a record at once. The end of the input ends an unfinished line.
+		Long: `Append makes every line of standard input a record of TOPIC. A store that does not exist is
+made, and a topic by its first record. Lines that arrive together become visible together, as one
+block of up to 1 MiB, and a line that comes alone is a record at once. The end of the input ends
+an unfinished line.
 
 Exit status 0 says that all of the input is stored and, unless sync=none, on the disk.
 
