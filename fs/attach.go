@@ -83,6 +83,10 @@ func attachByHelper(config *Config) (fd int, err error) {
 	if err := runHelper(helper); err != nil {
 		return -1, err
 	}
+	// With our copy gone the socket has an end, should nothing have been sent.
+	if err := theirs.Close(); err != nil {
+		return -1, err
+	}
 	return receiveDescriptor(ours)
 }
 
@@ -99,14 +103,16 @@ func receiveDescriptor(socket int) (fd int, err error) {
 		return -1, fmt.Errorf("receive the device from fusermount3: %w", err)
 	}
 	messages, err := unix.ParseSocketControlMessage(control[:n])
-	if err != nil || len(messages) != 1 {
-		return -1, fmt.Errorf("receive the device from fusermount3: got %d messages, %w",
-			len(messages), err)
+	var fds []int
+	if err == nil && len(messages) == 1 {
+		fds, err = unix.ParseUnixRights(&messages[0])
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return -1, fmt.Errorf("receive the device from fusermount3: got %d descriptors, %w",
-			len(fds), err)
+	if err != nil {
+		return -1, fmt.Errorf("receive the device from fusermount3: %w", err)
+	}
+	if len(fds) != 1 {
+		return -1, fmt.Errorf("fusermount3 says that it has mounted, and sent %d descriptors in "+
+			"place of one (mount as root, or look which fusermount3 that is)", len(fds))
 	}
 	return fds[0], nil
 }
