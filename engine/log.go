@@ -42,7 +42,7 @@ type Log struct {
 	mu       sync.Mutex
 	closed   bool
 	table    table
-	segments []uint32 // numbers of the segment files, ascending; the last one is the active one
+	segments []uint32 // numbers of the segment files, ascending; some behind active may not be in use
 	active   *handle
 	scan     *segment.Scanner // of the active segment, at the tail
 	linked   time.Time        // when the active segment was last seen to have its name

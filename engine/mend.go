@@ -39,24 +39,10 @@ func (r *repairer) mendSegment(ctx context.Context, order uint32) error {
 		return err
 	}
 	defer seg.Close()
-	// Below the end of the newest segment nobody but a repair writes; of a complete one retention and
-	// compaction may want the whole.
-	from := int64(0)
-	if r.newest(order) {
-		if from, err = seg.Size(); err != nil {
-			return err
-		}
-	}
-	if err := lockError(seg.LockTail(ctx, from, r.opts.LockTimeout)); err != nil {
-		return fmt.Errorf("%s: %w", segment.Name(order), err)
-	}
-	defer seg.UnlockTail()
-	if now, err := segmentsOf(r.dir); err != nil || !slices.Equal(now, r.segments) {
-		if err == nil {
-			err = fmt.Errorf("%w: segments came or went meanwhile; start again", ErrLocked)
-		}
+	if err := r.lock(ctx, seg); err != nil {
 		return err
 	}
+	defer seg.UnlockTail()
 	last, damaged := int64(0), false
 	s := sweep{
 		seg:  seg,
@@ -88,6 +74,30 @@ func (r *repairer) mendSegment(ctx context.Context, order uint32) error {
 		return r.keepOffsets(seg, end.pos, last)
 	}
 	return nil
+}
+
+// lock locks a segment, if there are still the same ones as at the first look.
+func (r *repairer) lock(ctx context.Context, seg *segment.Segment) error {
+	// Below the end of the newest segment nobody but a repair writes; of a complete one retention and
+	// compaction may want the whole.
+	from := int64(0)
+	if r.newest(seg.Order()) {
+		var err error
+		if from, err = seg.Size(); err != nil {
+			return err
+		}
+	}
+	if err := lockError(seg.LockTail(ctx, from, r.opts.LockTimeout)); err != nil {
+		return fmt.Errorf("%s: %w", segment.Name(seg.Order()), err)
+	}
+	now, err := segmentsOf(r.dir)
+	if err == nil && !slices.Equal(now, r.segments) {
+		err = fmt.Errorf("%w: segments came or went meanwhile; start again", ErrLocked)
+	}
+	if err != nil {
+		seg.UnlockTail()
+	}
+	return err
 }
 
 // replace puts blocks in the place of damaged bytes.

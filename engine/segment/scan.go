@@ -27,7 +27,7 @@ type Scanner struct {
 	win   window
 	pos   int64
 	start int64 // of the first block
-	limit int64 // nothing at or behind it is looked at
+	limit int64 // no block that starts at or behind it is looked at
 
 	block    Block
 	bodyRead bool  // the body of block was asked for
