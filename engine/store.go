@@ -102,8 +102,7 @@ func checkStore(dir *disk.Dir, t *table) error {
 		}
 	}
 	if foreign != "" {
-		return fmt.Errorf("%w: it holds %.64q but no segment (choose an empty directory, or one that "+
-			"does not exist)", ErrNotStore, foreign)
+		return fmt.Errorf("%w: it holds %.64q but no segment", ErrNotStore, foreign)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func Mount(ctx context.Context, config Config) (*Mounted, error) {
 	}
 	log, err := engine.Open(ctx, config.Store, config.Engine)
 	if err != nil {
-		return nil, fmt.Errorf("open the store: %w", err)
+		return nil, err
 	}
 	m := &Mounted{
 		config: config, log: log,

@@ -13,6 +13,8 @@ var advice = []struct {
 	err error
 	do  string
 }{
+	{errOutput, "look at where the output goes"},
+	{engine.ErrNotStore, "check the path: a store begins as an empty directory, or as none"},
 	{engine.ErrReadOnly, "leave out the option ro"},
 	{engine.ErrInvalidTopic, "choose another name"},
 	{engine.ErrNoTopic, "list the topics with: purofs topics STORE"},

@@ -50,7 +50,7 @@ func TestExitStatus(t *testing.T) {
 		{"usage", usageErrorf("what: %w", os.ErrInvalid), exitUsage, "purofs: what: invalid argument\n"},
 		{"damage", errDamageFound, exitDamage, ""},
 		{"reported", fmt.Errorf("what: %w", errReported), exitFailure, ""},
-		{"closed pipe", fmt.Errorf("write: %w", syscall.EPIPE), exitFailure, ""},
+		{"closed pipe", outputError(syscall.EPIPE), exitFailure, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -106,18 +106,18 @@ func (c *catCommand) print(ctx context.Context, reader *engine.Reader) error {
 			left--
 			out.Write(record.Value)
 			if err := out.WriteByte('\n'); err != nil {
-				return fmt.Errorf("write: %w", err)
+				return outputError(err)
 			}
 		case errors.Is(err, engine.ErrDamaged):
 			fmt.Fprintf(c.env.err, "purofs: %v%s\n", err, adviceFor(err))
 			damaged = errReported
 		case !errors.Is(err, engine.ErrNoRecord):
-			return errors.Join(fmt.Errorf("read: %w", err), out.Flush())
+			return errors.Join(fmt.Errorf("read: %w", err), outputError(out.Flush()))
 		case !c.follow:
 			left = 0
 		default:
 			if err := out.Flush(); err != nil {
-				return fmt.Errorf("write: %w", err)
+				return outputError(err)
 			}
 			if err := reader.Wait(ctx); err != nil {
 				return fmt.Errorf("wait for records: %w", cmp.Or(context.Cause(ctx), err))
@@ -125,7 +125,7 @@ func (c *catCommand) print(ctx context.Context, reader *engine.Reader) error {
 		}
 	}
 	if err := out.Flush(); err != nil {
-		return fmt.Errorf("write: %w", err)
+		return outputError(err)
 	}
 	return damaged
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,11 +98,11 @@ func (c *dumpCommand) Run(ctx context.Context, path string) error {
 	}
 	for _, file := range files {
 		if err := c.file(ctx, file); err != nil {
-			return errors.Join(fmt.Errorf("dump %s: %w", file, err), out.Flush())
+			return cmp.Or(outputError(out.Flush()), fmt.Errorf("dump %s: %w", file, err))
 		}
 	}
 	if err := out.Flush(); err != nil {
-		return fmt.Errorf("write: %w", err)
+		return outputError(err)
 	}
 	if c.damaged {
 		return errDamageFound

@@ -21,6 +21,17 @@ var errDamageFound = errors.New("the store is damaged")
 // errReported ends a command whose failure has been printed already.
 var errReported = errors.New("reported")
 
+// errOutput is matched by errors of standard output, which no store is to blame for.
+var errOutput = errors.New("writing the output")
+
+// outputError is the error of a write to standard output, or nil if there was none.
+func outputError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errOutput, err)
+}
+
 // A usageError is a command line that cannot be understood.
 type usageError struct{ err error }
 

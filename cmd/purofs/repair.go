@@ -84,7 +84,7 @@ func (c *repairCommand) Run(ctx context.Context, store string) error {
 	// What was done before an error is printed, too.
 	if err == nil || len(report.Steps) > 0 {
 		if printErr := c.print(store, report); printErr != nil {
-			err = errors.Join(err, fmt.Errorf("write: %w", printErr))
+			err = errors.Join(err, outputError(printErr))
 		}
 	}
 	if errors.Is(err, engine.ErrLocked) {

@@ -111,7 +111,7 @@ func (c *topicsCommand) printJSON(topics []engine.TopicInfo) error {
 			line.Time = &utc
 		}
 		if err := encoder.Encode(line); err != nil {
-			return fmt.Errorf("write: %w", err)
+			return outputError(err)
 		}
 	}
 	return nil

@@ -58,7 +58,7 @@ func (c *verifyCommand) Run(ctx context.Context, store string) error {
 		err = c.printTable(store, report)
 	}
 	if err != nil {
-		return fmt.Errorf("write: %w", err)
+		return outputError(err)
 	}
 	if !report.Sound() {
 		return errDamageFound
