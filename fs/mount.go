@@ -172,31 +172,60 @@ func (m *Mounted) run() {
 	m.err = errors.Join(detachErr, err, m.log.Close())
 }
 
-// detach unmounts what is still ours.
+// detach unmounts what is still ours: where we mounted it, and under each name that it was given
+// since, as by mount --bind and --move, for it would be dead there.
 func (m *Mounted) detach() error {
-	entries, err := readMountTable()
-	if err != nil {
-		return err
+	for {
+		entries, err := readMountTable()
+		if err != nil {
+			return err
+		}
+		point, ok := m.ownPoint(entries)
+		if !ok {
+			return nil
+		}
+		if err := m.detachAt(point, entries); err != nil {
+			return err
+		}
 	}
-	top, ok := topMount(entries, m.config.Mountpoint)
+}
+
+// ownPoint returns where our mount is: where we mounted it, unless it is only elsewhere.
+func (m *Mounted) ownPoint(entries []mountEntry) (point string, ok bool) {
+	for _, entry := range entries {
+		if entry.device == m.device && (!ok || entry.point == m.config.Mountpoint) {
+			point, ok = entry.point, true
+		}
+	}
+	return point, ok
+}
+
+// detachAt unmounts what is ours on a directory.
+func (m *Mounted) detachAt(point string, entries []mountEntry) error {
+	top, ok := topMount(entries, point)
 	switch {
 	case !ok:
 		return nil
 	case top.device != m.device:
-		return fmt.Errorf("something is mounted over %s (unmount it twice)", m.config.Mountpoint)
+		return fmt.Errorf("something is mounted over %s (unmount it twice)", point)
 	}
-	return detach(m.config.Mountpoint)
+	return detach(point)
 }
 
 // detachDead unmounts what is still ours though the kernel has ended its connection, as an abort
 // does: nobody could use the directory otherwise. The number of the device may be another mount's
-// already, but not of one that is dead too.
+// already, but not of one there that is dead too.
 func (m *Mounted) detachDead() error {
-	if !errors.Is(unix.Statfs(m.config.Mountpoint, &unix.Statfs_t{}), unix.ENOTCONN) {
+	point := m.config.Mountpoint
+	if !errors.Is(unix.Statfs(point, &unix.Statfs_t{}), unix.ENOTCONN) {
 		return nil
 	}
 	m.config.Logger.Warn().Msg("the connection to the kernel was cut off")
-	return m.detach()
+	entries, err := readMountTable()
+	if err != nil {
+		return err
+	}
+	return m.detachAt(point, entries)
 }
 
 // finish waits until nothing of the mount is in use any more, but not for long.

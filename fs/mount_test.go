@@ -2,6 +2,7 @@ package fs_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -100,6 +101,33 @@ func TestUnmountBySomebodyElse(t *testing.T) {
 		t.Errorf("Wait: %v", err)
 	}
 	unmount(t, mounted)
+}
+
+// A mount that was given another name, or moved to one, leaves nothing dead there.
+func TestUnmountUnderOtherNames(t *testing.T) {
+	for name, rename := range map[string]string{
+		"bind": `mount --bind $M $OTHER`,
+		"move": `mount --move $M $OTHER`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := newConfig(t)
+			needRoot(t)
+			// What is below a mount that is shared with others cannot be moved.
+			dir := filepath.Dir(config.Mountpoint)
+			private := unix.Mount(dir, dir, "", unix.MS_BIND, "")
+			if err := errors.Join(private, unix.Mount("", dir, "", unix.MS_PRIVATE, "")); err != nil {
+				t.Skip(err)
+			}
+			t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+			other := filepath.Join(dir, "other")
+			mounted := mount(t, config)
+			shell(t, config, `OTHER=$(dirname $M)/other; mkdir $OTHER; `+rename)
+			unmount(t, mounted)
+			if isMounted(t, other) || isMounted(t, config.Mountpoint) {
+				t.Error("it is still mounted")
+			}
+		})
+	}
 }
 
 // Who has a file open and does not let go is cut off.
