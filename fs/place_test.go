@@ -108,6 +108,9 @@ func TestPlaceThatDoesNotAnswer(t *testing.T) {
 	if err := d.Process.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := unix.Wait4(d.Process.Pid, nil, unix.WUNTRACED, nil); err != nil {
+		t.Fatal(err) // until all of its threads have stopped
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	mounted, err := fs.Mount(ctx, config)
