@@ -24,6 +24,7 @@ var advice = []struct {
 	{engine.ErrPoisoned, "look for disk errors with: dmesg, then start again"},
 	{engine.ErrVanished, "bring the directory back, then start again"},
 	{engine.ErrDamaged, "see how much with: purofs verify STORE"},
+	{syscall.EIO, "look for disk errors with: dmesg, and copy what can be read, as with ddrescue"},
 	{syscall.ENOSPC, "make room on the disk, then go on: what was stored before is sound"},
 	{syscall.EDQUOT, "raise the quota or make room, then go on: what was stored before is sound"},
 	{syscall.EFBIG, "raise the file size limit with: ulimit -f, or lower segment_size"},
