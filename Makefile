@@ -1,6 +1,8 @@
 # Targets are explained by `make`. Variables that may be set: PREFIX and DESTDIR (install), SEED and
 # TESTFLAGS (test), TORTURE, PUROFS_SEED and PUROFS_SOAK (torture), BENCH, BENCHFLAGS and ROUNDS
 # (bench), FUZZTIME (fuzz), MUTANTS (mutants: parts of names).
+#
+# The tests of mount_test take longest, so they come first, and beside others.
 
 PREFIX    ?= /usr/local
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -47,7 +49,7 @@ demo: deps build ## watch it work, on the package database of this machine
 test: deps ## run every test with the race detector, real mounts included
 	go vet ./...
 	@echo 'to run these tests in the same order again: make test SEED=$(SEED)'
-	go test -race -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./...
+	go test -race -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) ./mount_test ./...
 	@echo 'on one processor, where goroutines take turns:'
 	go test -cpu 1 -shuffle=$(SEED) -timeout 30m $(TESTFLAGS) \
 		./engine ./engine/segment ./nodes/... ./fs/... ./cmd/...
