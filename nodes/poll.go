@@ -78,12 +78,13 @@ func (p *pollWatch) wake() {
 	p.mu.Lock()
 	p.fired = true
 	armed, cancel := p.disarm()
+	kernel, handle := p.kernel, p.handle // the next poll may set them meanwhile
 	p.mu.Unlock()
 	if cancel != nil {
 		cancel()
 	}
 	if armed {
-		p.kernel.NotifyPoll(p.handle)
+		kernel.NotifyPoll(handle)
 	}
 }
 

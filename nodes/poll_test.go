@@ -1,6 +1,8 @@
 package nodes_test
 
 import (
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -68,6 +70,34 @@ func TestPollTellsOfTheNextEdge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A program polls on while it is told of the record before: for the race detector.
+func TestPollWhileTold(t *testing.T) {
+	m := newMount(t, nil)
+	m.mkdir("orders")
+	fh := m.open("orders/stream", syscall.O_RDONLY)
+	var polls sync.WaitGroup
+	var over atomic.Bool
+	polls.Go(func() {
+		for !over.Load() {
+			if _, errno := m.tree.ServePoll(&nodes.PollIn{
+				Fh: fh, Kh: 77, Flags: fuse.FUSE_POLL_SCHEDULE_NOTIFY, Events: unix.POLLIN,
+			}); errno != 0 {
+				t.Errorf("poll: %v", errno)
+				return
+			}
+		}
+	})
+	for range 100 {
+		m.append("orders", "a\n")
+		select {
+		case <-m.kernel.polls:
+		default:
+		}
+	}
+	over.Store(true)
+	polls.Wait()
 }
 
 func TestPollOfWhatIsAlwaysReady(t *testing.T) {
