@@ -1,8 +1,6 @@
 # Targets are explained by `make`. Variables that may be set: PREFIX and DESTDIR (install), SEED and
 # TESTFLAGS (test), TORTURE, PUROFS_SEED and PUROFS_SOAK (torture), BENCH, BENCHFLAGS and ROUNDS
 # (bench), FUZZTIME (fuzz), MUTANTS (mutants: parts of names).
-#
-# The tests of mount_test take longest, so they come first, and beside others.
 
 PREFIX    ?= /usr/local
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -45,6 +43,7 @@ deps: ## install the Debian packages that mounts and tests need, if any is missi
 demo: deps build ## watch it work, on the package database of this machine
 	@PATH="$(CURDIR)/bin:$$PATH" .ci/demo
 
+# The tests of mount_test take longest, so they come first, and beside others.
 .PHONY: test
 test: deps ## run every test with the race detector, real mounts included
 	go vet ./...

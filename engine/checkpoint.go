@@ -207,11 +207,7 @@ func (l *Log) sweepCheckpoints(all bool) error {
 		return err
 	}
 	for _, e := range entries {
-		if !isNewCheckpoint(e.Name()) {
-			continue
-		}
-		if info, err := l.dir.Lstat(e.Name()); !all &&
-			(err != nil || time.Since(info.ModTime()) < checkpointLeft) {
+		if !isNewCheckpoint(e.Name()) || !all && !l.isLeftOver(e.Name()) {
 			continue
 		}
 		if err := l.dir.Remove(e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -219,6 +215,12 @@ func (l *Log) sweepCheckpoints(all bool) error {
 		}
 	}
 	return nil
+}
+
+// isLeftOver tells whether nobody writes a new checkpoint any more.
+func (l *Log) isLeftOver(name string) bool {
+	info, err := l.dir.Lstat(name)
+	return err == nil && time.Since(info.ModTime()) >= checkpointLeft
 }
 
 // sweepLeftCheckpoints removes those that nobody writes any more. They take room, and do no harm.
